@@ -1,0 +1,1 @@
+"""simpost: [CII] maps, catalogues and mock observations from zoom-in simulation snapshots."""

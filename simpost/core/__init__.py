@@ -1,0 +1,1 @@
+"""Constants, units, cosmology, errors, files, logging: used by every other room."""

@@ -1,0 +1,42 @@
+"""How every numba kernel of simpost is compiled.
+
+Kernels are strict (no fast-math), release the GIL and are compiled once: the machine code goes
+beside the package where that is writable, else to simpost's cache folder, else it is kept in
+memory only. numba decides this when a decorator runs, so the choice is made here, first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from simpost.core.files import cache_folder, is_writable_folder
+
+
+def _prepare_cache() -> bool:
+    """Point numba at a writable cache; False if there is none."""
+    if os.environ.get("NUMBA_CACHE_DIR") or numba.config.CACHE_DIR:
+        return True
+    if is_writable_folder(Path(__file__).parent):
+        return True
+    folder = cache_folder() / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    if not is_writable_folder(folder):
+        return False
+    numba.config.CACHE_DIR = str(folder)
+    return True
+
+
+_CACHE = _prepare_cache()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` as a simpost kernel: nopython, cached, nogil, IEEE semantics."""
+    return numba.njit(cache=_CACHE, nogil=True, error_model="numpy")(function)

@@ -1,0 +1,87 @@
+"""Files that are whole or absent, digests, and the one cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simpost.core.errors import InputError
+
+CACHE_VARIABLE = "SIMPOST_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return the folder for unpacked samples, numba and matplotlib caches.
+
+    `$SIMPOST_CACHE` if set, else the platform's user cache folder; it is not created here.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("simpost"))
+
+
+def is_writable_folder(folder: Path) -> bool:
+    """Whether a file can really be made in `folder` (mode bits lie to root and on network disks)."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success sync it and rename it to `path`.
+
+    If the body raises, the temporary file is removed and `path` is left as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise InputError(path, str(error.strerror), "a folder that can be written to") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path, first_bytes: int | None = None) -> str:
+    """Hex digest of a file, or of its first `first_bytes`."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        if first_bytes is not None:
+            digest.update(stream.read(first_bytes))
+        else:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
