@@ -1,0 +1,6 @@
+"""Typed configuration: YAML with units, presets, one hash."""
+
+from simpost.config.load import ConfigErrors, canonical_yaml, config_hash, load_config, preset_names, resolve
+from simpost.config.models import Config
+
+__all__ = ["Config", "ConfigErrors", "canonical_yaml", "config_hash", "load_config", "preset_names", "resolve"]

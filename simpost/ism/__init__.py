@@ -1,0 +1,1 @@
+"""Physical state of the gas: pure functions from columns to columns."""

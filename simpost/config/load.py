@@ -1,0 +1,159 @@
+"""Read, validate, resolve and hash a configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from simpost.config.models import Config
+from simpost.core.errors import ConfigError, SimpostError, nearest_name
+
+
+class ConfigErrors(SimpostError):
+    """Every problem of a configuration, one line each."""
+
+    def __init__(self, problems: list[ConfigError]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a YAML file, lay it over its preset, and validate it.
+
+    Raises
+    ------
+    ConfigErrors
+        With one line for each unknown key, wrong unit or value out of range (file and line named).
+    """
+    path = Path(path).expanduser()
+    raw = _read_yaml(path)
+    return resolve(raw, str(path))
+
+
+def resolve(raw: dict[str, Any], source: str = "configuration") -> Config:
+    """Validate a mapping as a configuration, laid over its preset."""
+    preset = raw.get("preset")
+    merged = raw if preset is None else _merge(_preset(preset, source), raw)
+    try:
+        return Config.model_validate(_plain(merged))
+    except ValidationError as error:
+        raise ConfigErrors([_problem(item, raw, source) for item in error.errors()]) from None
+
+
+def preset_names() -> list[str]:
+    """Names of the packaged presets."""
+    folder = resources.files("simpost") / "data" / "presets"
+    return sorted(Path(str(item)).stem for item in folder.iterdir() if str(item).endswith(".yaml"))
+
+
+def canonical_yaml(config: Config) -> str:
+    """The whole resolved configuration as YAML, keys in order, every default written out."""
+    stream = io.StringIO()
+    _yaml().dump(config.model_dump(mode="json"), stream)
+    return stream.getvalue()
+
+
+def config_hash(config: Config) -> str:
+    """Hex digest of all that decides the numbers (everything but the output folder)."""
+    content = config.model_dump(mode="json", exclude={"output"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.default_flow_style = False
+    return yaml
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        content = _yaml().load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(path, str(error.strerror).lower(), "a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, "bytes that are no text", "a YAML file in UTF-8") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        problem = str(error.problem or error.context or "broken YAML").split("\n")[0]
+        raise ConfigError(where, problem, "valid YAML with every key once") from error
+    except YAMLError as error:
+        raise ConfigError(path, " ".join(str(error).split())[:120], "valid YAML") from error
+    if not isinstance(content, dict):
+        raise ConfigError(path, "no mapping of keys" if content is not None else "an empty file", "keys and values")
+    return content
+
+
+def _preset(name: Any, source: str) -> dict[str, Any]:
+    if not isinstance(name, str) or name not in preset_names():
+        raise ConfigError(f"{source}, preset", repr(name), "a packaged preset", nearest_name(str(name), preset_names()))
+    return _read_yaml(Path(str(resources.files("simpost") / "data" / "presets" / f"{name}.yaml")))
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = _merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _plain(value: Any) -> Any:
+    """Ruamel's containers and scalars as Python's own (pydantic's messages then read naturally)."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _problem(item: Any, raw: dict[str, Any], source: str) -> ConfigError:
+    keys = [str(key) for key in item["loc"]]
+    line = _line_of(raw, keys)
+    where = f"{source}, line {line}, {'.'.join(keys)}" if line else f"{source}, {'.'.join(keys) or 'top level'}"
+    if item["type"] == "extra_forbidden":
+        return ConfigError(where, "an unknown key", "a key simpost knows", nearest_name(keys[-1], _known_keys(keys[:-1])))
+    if item["type"] == "missing":
+        return ConfigError(where, "nothing", "this key is needed")
+    message = item["msg"].removeprefix("Value error, ")
+    found = repr(item["input"])
+    if len(found) > 60:
+        found = found[:57] + "..."
+    return ConfigError(where, found, message)
+
+
+def _line_of(raw: Any, keys: list[str]) -> int | None:
+    """1-based line of the deepest of `keys` that the file itself holds."""
+    line = None
+    for key in keys:
+        if isinstance(raw, dict) and key in raw:
+            position = getattr(raw, "lc", None)
+            line = position.key(key)[0] + 1 if position is not None else line
+            raw = raw[key]
+        elif isinstance(raw, list) and key.isdigit() and int(key) < len(raw):
+            raw = raw[int(key)]
+        else:
+            break
+    return line
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    model: Any = Config
+    for key in keys:
+        annotation = model.model_fields[key].annotation if key in getattr(model, "model_fields", {}) else None
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), Config)
+    return list(model.model_fields)

@@ -1,0 +1,148 @@
+"""The typed configuration: every key with its meaning, unit, default and source.
+
+Defaults written in code are those of preset `serra` (Vallini+2025) unless the description says
+otherwise; a preset is a YAML file of the package that changes some of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time
+
+
+class Section(BaseModel):
+    """A block of keys; unknown keys are refused and values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+class PhotonGroupsConfig(Section):
+    """Energy bands of a radiation field whose file does not state them."""
+
+    low: list[Energy] = Field(description="lower edge of each group")
+    high: list[Energy] = Field(description="upper edge of each group; `inf eV` for no limit")
+    mean_energy: list[Energy] = Field(description="mean photon energy of each group")
+    light_speed_fraction: float = Field(gt=0, le=1, description="reduced over true speed of light")
+
+    @model_validator(mode="after")
+    def _one_entry_per_group(self) -> PhotonGroupsConfig:
+        if not len(self.low) == len(self.high) == len(self.mean_energy) > 0:
+            raise ValueError(
+                f"{len(self.low)} low, {len(self.high)} high and {len(self.mean_energy)} mean energies; "
+                "expected as many of each"
+            )
+        return self
+
+
+class ReaderConfig(Section):
+    """What a snapshot does not tell about itself."""
+
+    hydro_variables: list[str] | None = Field(None, description="RAMSES hydro variables in file order")
+    birth_time: Literal["conformal", "proper"] | None = Field(
+        None, description="RAMSES birth times, where values and namelist leave it open"
+    )
+    photon_groups: PhotonGroupsConfig | None = Field(None, description="bands of Arepo's PhotonDensity")
+    effective_equation_of_state: bool | None = Field(
+        None, description="star-forming Arepo gas on an effective equation of state; default: as the run's parameters say"
+    )
+
+
+class GalaxiesConfig(Section):
+    """Which galaxies to map."""
+
+    finder: Literal["auto", "peak", "catalogue", "centres"] = Field(
+        "auto", description="`auto`: the halo catalogue beside the snapshot, else `peak`, the built-in finder"
+    )
+    count: int = Field(1, ge=1, le=100000, description="at most so many per snapshot")
+    min_mass: Mass | None = Field(None, description="smallest M_200c (catalogue)")
+    centres: list[tuple[Coordinate, Coordinate, Coordinate]] | None = Field(
+        None, description="centres from the corner of the box, proper, for `finder: centres`"
+    )
+
+    @model_validator(mode="after")
+    def _centres_belong_to_their_finder(self) -> GalaxiesConfig:
+        if (self.finder == "centres") != (self.centres is not None):
+            raise ValueError("'centres' and 'finder: centres' go together; give both or neither")
+        return self
+
+
+class MapsConfig(Section):
+    """Field of view and pixels."""
+
+    width: Length = Field(5.0, description="side of the square field of view (5 kpc: V25)")
+    depth: Length | None = Field(None, description="along the line of sight; default: the width")
+    pixel: Length = Field(0.03, description="pixel side (30 pc: V25), rounded to a whole number of pixels")
+    kernel: Literal["s25", "support", "dehnen_aly_3d", "gadget"] = Field(
+        "s25", description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio"
+    )
+    young_star_windows: tuple[Literal[10], Literal[30], Literal[100]] = Field(
+        (10, 30, 100), description="windows of the stellar star-formation rates [Myr] (V25 30, S25 10)"
+    )
+
+    @model_validator(mode="after")
+    def _pixels_fit(self) -> MapsConfig:
+        if self.pixel > self.width:
+            raise ValueError(f"pixel {self.pixel:g} kpc is wider than the field of view of {self.width:g} kpc")
+        if self.width / self.pixel > 20000:
+            raise ValueError(f"{self.width / self.pixel:.0f} pixels a side; expected at most 20000")
+        return self
+
+
+class IsmConfig(Section):
+    """From snapshot columns to the state of the interstellar medium."""
+
+    sigma: Literal["auto", "stored", "gradient", "both"] = Field(
+        "auto", description="turbulent velocity: the stored non-thermal energy if there is one, else the gradient"
+    )
+    subtract_divergence: bool = Field(False, description="remove the trace of the velocity gradient")
+    subtract_rotation: bool = Field(False, description="remove the antisymmetric part of the gradient")
+    mach: Literal["total_over_thermal", "turbulent_over_thermal", "linear_sum", "literal"] = Field(
+        "total_over_thermal", description="definition of the Mach number (science A.4; V25 with one word corrected)"
+    )
+    sigma_dimension: Literal["3d", "1d"] = Field("3d", description="velocity in the Mach number (Federrath+2010: 3d)")
+    column: Literal["cell", "jeans", "cell_jeans", "sobolev"] = Field("cell", description="column through a cell")
+    molecular: Literal["kmt", "gk11", "none"] = Field(
+        "kmt", description="H2 where the snapshot has none: McKee & Krumholz 2010, Gnedin & Kravtsov 2011"
+    )
+    uvb_rate: float | None = Field(
+        None, ge=0, le=1e-8,
+        description="HI photo-ionisation rate of the background [1/s] where ions are derived; default: none, collisions only",
+    )
+    young_star_age: Time = Field(10.0, description="stars up to this age ionise their cell (A.6; lost in V25)")
+    habing_floor: float = Field(0.1, gt=0, description="smallest FUV field [Habing], the edge of the grid")
+    effective_equation_of_state: Literal["cold_neutral", "two_phase", "keep"] = Field(
+        "cold_neutral", description="gas on an effective equation of state: 100 K and neutral, SH03 phases, or as stored"
+    )
+    pressure_floor: Literal["keep", "subtract"] = Field("keep", description="RAMSES polytropic pressure floor")
+
+
+class EmissionConfig(Section):
+    """Line luminosities."""
+
+    grid: str = Field("slab", description="name of a packaged grid, or a grid file")
+    lines: list[str] = Field(["CII-158um"], min_length=1, description="lines of the grid")
+    pdf: Literal["mass", "volume", "none", "meanC"] = Field("mass", description="sub-grid density PDF (science B.2)")
+    pdf_b: float = Field(1.0 / 3.0, gt=0, le=1, description="turbulence driving parameter b (solenoidal)")
+    pdf_column: Literal["cell", "clump", "depth"] = Field("cell", description="column of a sub-element (science B.2)")
+    illumination: Literal["one_sided", "two_sided"] = Field("one_sided", description="slab geometry (science C.1)")
+    cmb: bool = Field(True, description="correct for the cosmic microwave background (science C.5)")
+    warn_outside: float = Field(0.2, ge=0, le=1, description="share of L from outside the table that warns")
+    refuse_outside: float = Field(1.0, ge=0, le=1, description="share of L from outside the table that refuses")
+
+
+class Config(Section):
+    """A whole configuration."""
+
+    preset: str | None = Field(None, description="packaged preset this one starts from")
+    snapshots: list[str] = Field(min_length=1, description="paths, globs, or sample:NAME")
+    reader: ReaderConfig = Field(default_factory=ReaderConfig, description="what the snapshots do not tell")
+    galaxies: GalaxiesConfig = Field(default_factory=GalaxiesConfig, description="which galaxies")
+    views: list[Literal["x", "y", "z"]] = Field(["x", "y", "z"], min_length=1, description="lines of sight")
+    maps: MapsConfig = Field(default_factory=MapsConfig, description="field of view and pixels")
+    ism: IsmConfig = Field(default_factory=IsmConfig, description="state of the interstellar medium")
+    emission: EmissionConfig = Field(default_factory=EmissionConfig, description="line luminosities")
+    output: str = Field("results", min_length=1, description="folder for products, figures and tables")
+    seed: int = Field(0, ge=0, description="of every random number")

@@ -1,0 +1,58 @@
+"""Numbers with units in a configuration: `30 pc`, `10 Myr`, `1e9 Msun`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from simpost.core.units import INTERNAL_UNIT, UNITS_OF
+
+_NUMBER_AND_UNIT = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")
+
+
+def parse_quantity(value: Any, dimension: str) -> float:
+    """Value of `30 pc` in the internal unit of its dimension; a float is already in it.
+
+    Raises
+    ------
+    ValueError
+        No unit, an unknown one, or one of another dimension (the message says which are known).
+    """
+    units = UNITS_OF[dimension]
+    known = ", ".join(units)
+    if isinstance(value, bool) or not isinstance(value, str):
+        raise ValueError(f"{value!r} has no unit; write it like '{value} {INTERNAL_UNIT[dimension]}'")
+    match = _NUMBER_AND_UNIT.match(value)
+    if match is None:
+        raise ValueError(f"{value!r} is no number with a unit; expected one in {known}")
+    number, unit = match.groups()
+    if unit is None:
+        raise ValueError(f"{value!r} has no unit; write it like '{number} {INTERNAL_UNIT[dimension]}'")
+    if unit not in units:
+        raise ValueError(f"unit {unit!r} is no unit of {dimension.replace('_', ' ')}; known: {known}")
+    return float(number) * units[unit]
+
+
+def _positive(value: float) -> float:
+    if not 0.0 < value < float("inf"):
+        raise ValueError(f"{value:g} is out of range; expected a positive, finite number")
+    return value
+
+
+def _quantity(dimension: str) -> Any:
+    unit = INTERNAL_UNIT[dimension]
+    return Annotated[
+        float,
+        BeforeValidator(lambda value: parse_quantity(value, dimension)),
+        PlainSerializer(lambda value: f"{value:.12g} {unit}", return_type=str),
+        WithJsonSchema({"type": "string", "pattern": _NUMBER_AND_UNIT.pattern, "examples": [f"1 {unit}"]}),
+    ]
+
+
+Length = Annotated[_quantity("length"), AfterValidator(_positive)]
+Coordinate = _quantity("length")
+Mass = Annotated[_quantity("mass"), AfterValidator(_positive)]
+Time = Annotated[_quantity("time"), AfterValidator(_positive)]
+Energy = _quantity("energy_ev")

@@ -1,0 +1,77 @@
+"""Kernels that average log-log tables over a log-normal density distribution, in closed form."""
+
+from __future__ import annotations
+
+import math
+
+from simpost.core.compile import kernel
+
+REACH = 9.0  # widths beyond which a segment is not looked at
+
+
+@kernel
+def _scaled_erfc(x):
+    """exp(x^2) erfc(x) for x >= 0; relative error below 1e-12."""
+    if x < 12.0:
+        return math.exp(x * x) * math.erfc(x)
+    y = 0.5 / (x * x)
+    return (1.0 - y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y)))) / (x * math.sqrt(math.pi))
+
+
+@kernel
+def _edge(intercept, slope, s, mean, sigma):
+    """exp(intercept + slope s) times the Gaussian at s without its norm; zero at infinity."""
+    if math.isinf(s):
+        return 0.0
+    return math.exp(intercept + slope * s - 0.5 * ((s - mean) / sigma) ** 2)
+
+
+@kernel
+def segment_integral(intercept, slope, low, high, mean, sigma):
+    """Integral of exp(intercept + slope s) Normal(s; mean, sigma^2) over low < s < high (may be infinite).
+
+    Completing the square moves the Gaussian to mean + slope sigma^2. Away from that peak the exponent is
+    combined with the error function's own, so nothing overflows and no digits are lost in the tails.
+    """
+    scale = sigma * math.sqrt(2.0)
+    peak = mean + slope * sigma * sigma
+    x1, x2 = (low - peak) / scale, (high - peak) / scale
+    if x1 >= 0.0:
+        near = _edge(intercept, slope, low, mean, sigma) * _scaled_erfc(x1)
+        far = 0.0 if math.isinf(x2) else _edge(intercept, slope, high, mean, sigma) * _scaled_erfc(x2)
+        return 0.5 * (near - far)
+    if x2 <= 0.0:
+        near = _edge(intercept, slope, high, mean, sigma) * _scaled_erfc(-x2)
+        far = 0.0 if math.isinf(x1) else _edge(intercept, slope, low, mean, sigma) * _scaled_erfc(-x1)
+        return 0.5 * (near - far)
+    total = math.exp(intercept + slope * mean + 0.5 * (slope * sigma) ** 2)
+    return total * 0.5 * (math.erf(x2) - math.erf(x1))
+
+
+@kernel
+def average_rows(ln_l, s, slope_below, slope_above, means, sigmas, average, outside):
+    """Average each row of a table over log-normals of ln density.
+
+    ln_l (rows, nodes): ln of the table; s (nodes,): ascending ln(n/n0) of the nodes; slope_below,
+    slope_above: d ln l / ds beyond the ends; means, sigmas (widths,) of the Gaussians in s, sigma > 0.
+    Filled: average (rows, widths), in the table's unit; outside (rows, widths), the share of it that
+    comes from beyond the ends.
+    """
+    last = s.size - 1
+    for r in range(ln_l.shape[0]):
+        for w in range(means.size):
+            mean, sigma = means[w], sigmas[w]
+            beyond = segment_integral(
+                ln_l[r, 0] - slope_below * s[0], slope_below, -math.inf, s[0], mean, sigma
+            )
+            beyond += segment_integral(
+                ln_l[r, last] - slope_above * s[last], slope_above, s[last], math.inf, mean, sigma
+            )
+            inside = 0.0
+            for i in range(last):
+                if s[i + 1] < mean - REACH * sigma or s[i] > mean + REACH * sigma:
+                    continue
+                slope = (ln_l[r, i + 1] - ln_l[r, i]) / (s[i + 1] - s[i])
+                inside += segment_integral(ln_l[r, i] - slope * s[i], slope, s[i], s[i + 1], mean, sigma)
+            average[r, w] = inside + beyond
+            outside[r, w] = beyond / (inside + beyond)

@@ -1,0 +1,203 @@
+"""One page per galaxy: gas, [CII], star formation and the gas-to-[CII] ratio on identical pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simpost.figures.canvas import new_figure, save_png
+from simpost.products.product import GalaxyProduct, ViewProduct
+from simpost.products.schema import LINE_CII
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+SCALE_BAR = "scale-bar"  # gid of the bar, by which it is found in the figure
+DYNAMIC_RANGE = 1e4  # of the colour bars, below the brightest pixels
+RATIO_RANGE = 1e3  # of the colour bar of W, above the lowest pixels
+EMPTY = "0.88"  # colour of pixels without a value
+TEXT_SIZE = 8.0  # pt
+SHORT_RANGE_DEX = 2.3
+
+_GAS = r"$\Sigma_{\rm gas}$"
+_CII = r"$\Sigma_{\rm [CII]}$"
+_RATIO = r"$W_{\rm [CII]}=\Sigma_{\rm gas}/\Sigma_{\rm [CII]}$"
+_MSUN = r"\mathrm{M}_\odot"
+_LSUN = r"\mathrm{L}_\odot"
+_SFR_WINDOWS = ("10", "30", "100")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one panel shows: values (ny, nx), NaN or zero where empty; or a note in their place."""
+
+    values: NDArray[np.float64] | None
+    label: str
+    colours: str = ""
+    note: str = ""
+    is_ratio: bool = False
+
+
+def galaxy_panel(product: GalaxyProduct, view: str, path: Path | str) -> None:
+    """Draw one view of a galaxy as PNG: gas, [CII], star formation rate and W = gas over [CII].
+
+    Parameters
+    ----------
+    product : GalaxyProduct
+        What `read_product` returns.
+    view : str
+        Name of the view.
+    path : Path
+        The PNG to write; it is whole or untouched.
+
+    Raises
+    ------
+    InputError
+        There is no such view, or the file cannot be written.
+    """
+    save_png(galaxy_figure(product, view), path)
+
+
+def galaxy_figure(product: GalaxyProduct, view: str) -> Figure:
+    """Return the figure that `galaxy_panel` saves."""
+    seen = product.view(view)
+    figure = new_figure(7.1, 8.1)
+    axes = figure.subplots(2, 2)
+    half = 0.5 * seen.attributes["width"]
+    for axis, picture in zip(axes.flat, _pictures(seen), strict=True):
+        _draw(figure, axis, picture, half)
+    _draw_scale_bar(axes[0, 0], half, seen.map("surface_density_gas").values)
+    galaxy = product.galaxy
+    figure.suptitle(
+        f"{galaxy['id']},  z = {galaxy['redshift']:.2f},  view {view}",
+        fontsize=TEXT_SIZE + 2,
+        parse_math=False,
+    )
+    return figure
+
+
+def _pictures(view: ViewProduct) -> list[Picture]:
+    gas = view.map("surface_density_gas").values
+    gas_picture = Picture(gas, rf"{_GAS}  [${_MSUN}\,$kpc$^{{-2}}$]", "magma")
+    line = view.maps.get(f"surface_brightness_{LINE_CII}")
+    if line is None:
+        note = "[CII] was not computed"
+        return [gas_picture, Picture(None, _CII, note=note), _sfr_picture(view), Picture(None, _RATIO, note=note)]
+    line_picture = Picture(line.values, rf"{_CII}  [${_LSUN}\,$kpc$^{{-2}}$]", "viridis")
+    return [gas_picture, line_picture, _sfr_picture(view), _ratio_picture(gas, line.values)]
+
+
+def _ratio_picture(gas: NDArray[np.float64], line: NDArray[np.float64]) -> Picture:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(line > 0.0, gas / line, np.nan)
+    return Picture(ratio, rf"{_RATIO}  [${_MSUN}/{_LSUN}$]", "cividis", is_ratio=True)
+
+
+def _sfr_picture(view: ViewProduct) -> Picture:
+    """Star formation in the shortest window in which there are stars."""
+    found = [window for window in _SFR_WINDOWS if f"surface_density_sfr_{window}" in view.maps]
+    for window in found:
+        values = view.maps[f"surface_density_sfr_{window}"].values
+        if (values > 0.0).any():
+            name = rf"$\Sigma_{{\rm SFR}}$, {window} Myr"
+            return Picture(values, rf"{name}  [${_MSUN}\,$yr$^{{-1}}\,$kpc$^{{-2}}$]", "inferno")
+    note = f"no stars younger than {found[-1]} Myr" if found else "star formation was not computed"
+    return Picture(None, r"$\Sigma_{\rm SFR}$", note=note)
+
+
+def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
+    axis.set(xticks=[], yticks=[], xlim=(-half, half), ylim=(-half, half), aspect="equal", facecolor=EMPTY)
+    if picture.values is None or not (picture.values > 0.0).any():
+        axis.set_title(picture.label, fontsize=TEXT_SIZE)
+        note = picture.note or "nothing in this view"
+        axis.text(0.5, 0.5, note, fontsize=TEXT_SIZE, ha="center", transform=axis.transAxes, color="0.3")
+        return
+    from matplotlib.colors import LogNorm
+
+    low, high = colour_limits(picture.values, picture.is_ratio)
+    shown = np.ma.masked_where(~(picture.values > 0.0), picture.values)
+    image = axis.imshow(
+        shown,
+        origin="lower",
+        extent=(-half, half, -half, half),
+        norm=LogNorm(low, high),
+        cmap=picture.colours,
+        interpolation="nearest",
+    )
+    _draw_colour_bar(figure, axis, image, shown, picture.label)
+
+
+def colour_limits(values: NDArray[np.float64], is_ratio: bool = False) -> tuple[float, float]:
+    """Limits of a log colour bar that lie within the positive pixels.
+
+    From the 99.9th percentile down to 4 dex below. A ratio, whose high values are hot gas that hardly
+    shines, goes from the 0.1th percentile up to 3 dex above. A uniform image gets a dex around its value.
+    """
+    positive = values[values > 0.0]
+    low, high = (float(x) for x in np.percentile(positive, (0.1, 99.9)))
+    if is_ratio:
+        high = min(high, low * RATIO_RANGE)
+    else:
+        low = max(float(positive.min()), high / DYNAMIC_RANGE)
+    if high / low < 1.01:
+        return low / 10**0.5, high * 10**0.5
+    return low, high
+
+
+def _draw_colour_bar(figure: Figure, axis: Axes, image: AxesImage, shown: np.ma.MaskedArray, label: str) -> None:
+    low, high = image.get_clim()
+    below, above = float(shown.min()) < low, float(shown.max()) > high
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
+    frame = axis.inset_axes((0.0, 1.02, 1.0, 0.04))
+    bar = figure.colorbar(image, cax=frame, orientation="horizontal", extend=extend, extendfrac=0.03)
+    bar.set_label(label, fontsize=TEXT_SIZE, labelpad=4)
+    frame.xaxis.set(ticks_position="top", label_position="top")
+    frame.tick_params(labelsize=TEXT_SIZE - 1, which="both", direction="in")
+    _label_short_range(frame, low, high)
+
+
+def _label_short_range(frame: Axes, low: float, high: float) -> None:
+    """Number 1, 2, 5 where there are too few powers of ten to read a value from."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if high / low > 10**SHORT_RANGE_DEX:
+        return
+    frame.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    frame.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    frame.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_scale_bar(axis: Axes, half: float, gas: NDArray[np.float64]) -> None:
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
+
+    corner = gas[: gas.shape[0] // 6 + 1, : gas.shape[1] // 3 + 1]
+    ink, paper = ("white", "black") if (corner > 0.0).mean() > 0.5 else ("black", EMPTY)
+    outline = [withStroke(linewidth=1.5, foreground=paper)]
+    length = round_length(0.5 * half)
+    left, bottom = -0.92 * half, -0.90 * half
+    bar = Rectangle((left, bottom), length, 0.02 * half, facecolor=ink, linewidth=0, gid=SCALE_BAR)
+    bar.set_path_effects(outline)
+    axis.add_patch(bar)
+    axis.text(
+        left + 0.5 * length,
+        bottom + 0.04 * half,
+        f"{length:g} kpc",
+        fontsize=TEXT_SIZE,
+        ha="center",
+        va="bottom",
+        color=ink,
+        path_effects=outline,
+    )
+
+
+def round_length(longest: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not above `longest`."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step * power for step in (1.0, 2.0, 5.0) if step * power <= longest * (1 + 1e-9)))

@@ -1,0 +1,160 @@
+"""Export the maps of a product to FITS, with a celestial and a kpc coordinate system."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simpost.core import units as u
+from simpost.core.cosmology import Cosmology
+from simpost.core.errors import InputError
+from simpost.products.astropy_units import fits_unit
+from simpost.products.product import GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.writer import write_whole
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header, ImageHDU
+
+
+def write_fits(
+    product: GalaxyProduct,
+    path: Path | str,
+    *,
+    ra: float = 180.0,
+    dec: float = 0.0,
+    distance: float | None = None,
+) -> None:
+    """Write one image HDU per map and view: EXTNAME is the map, EXTVER and VIEW the view.
+
+    Images are (ny, nx) as in the product. The primary WCS is a tangent projection of the sky as seen from
+    Earth with north up and east to the left, the alternate WCS `K` the offset from the centre in kpc.
+
+    Parameters
+    ----------
+    product : GalaxyProduct
+        What `read_product` returns.
+    path : Path
+        The file to write; it is whole or untouched.
+    ra, dec : float
+        Nominal place of the galaxy's centre on the sky [deg]. The default lies away from RA = 0, where the
+        image would straddle 0 and 360 degrees.
+    distance : float, optional
+        Angular-diameter distance [kpc]; by default that of the galaxy's redshift in its own cosmology.
+
+    Raises
+    ------
+    InputError
+        The redshift is not above zero and `distance` is not given, or the file cannot be written.
+    """
+    from astropy.io import fits
+
+    if distance is None:
+        distance = _angular_diameter_distance(product)
+    hdus = fits.HDUList([fits.PrimaryHDU(header=_galaxy_header(product))])
+    for version, (name, view) in enumerate(product.views.items(), start=1):
+        for map_name, image in view.maps.items():
+            hdu = _image_hdu(map_name, image)
+            hdu.header["EXTVER"] = version
+            hdu.header["VIEW"] = _ascii(name)
+            hdu.header.update(_view_header(view))
+            hdu.header.update(_galaxy_header(product))
+            hdu.header.update(_sky_wcs(image, view.attributes["pixel"] / distance, ra, dec))
+            hdu.header.update(_offset_wcs(image, view.attributes["pixel"]))
+            hdus.append(hdu)
+    buffer = io.BytesIO()
+    hdus.writeto(buffer, output_verify="exception")
+    write_whole(path, buffer.getvalue())
+
+
+def _angular_diameter_distance(product: GalaxyProduct) -> float:
+    galaxy = product.galaxy
+    redshift = galaxy["redshift"]
+    if not redshift > 0.0:
+        remedy = "give the distance to place it at"
+        raise InputError(f"galaxy {galaxy['id']}", f"redshift {redshift}", "a redshift above 0", remedy)
+    cosmology = Cosmology(galaxy["h0"], galaxy["omega_m"], galaxy["omega_lambda"])
+    return cosmology.angular_diameter_distance(redshift)
+
+
+def _ascii(text: str) -> str:
+    """FITS headers hold ASCII alone."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _galaxy_header(product: GalaxyProduct) -> Header:
+    from astropy.io import fits
+
+    galaxy = product.galaxy
+    header = fits.Header()
+    header["OBJECT"] = _ascii(galaxy["id"])
+    header["SNAPSHOT"] = _ascii(galaxy["snapshot"])
+    header["SIMCODE"] = (_ascii(galaxy["code"]), "simulation code")
+    header["REDSHIFT"] = (galaxy["redshift"], "of the snapshot")
+    header["HUBBLE"] = (galaxy["h0"], "km/s/Mpc")
+    header["OMEGA_M"] = galaxy["omega_m"]
+    header["OMEGA_L"] = galaxy["omega_lambda"]
+    header["GASMEANS"] = (_ascii(galaxy["gas"]), "what gas stands for")
+    header["HELIUM"] = (galaxy["helium"], "gas masses include helium and metals")
+    header["CREATOR"] = _ascii(f"simpost {product.simpost_version}")
+    header["DATE"] = product.created.removesuffix("+00:00")
+    header["CONFHASH"] = _ascii(product.config_hash)
+    return header
+
+
+def _view_header(view: ViewProduct) -> Header:
+    from astropy.io import fits
+
+    header = fits.Header()
+    for axis, component in zip("XYZ", view.attributes["line_of_sight"], strict=True):
+        header[f"LOS_{axis}"] = (float(component), "line of sight in the snapshot's frame")
+    header["DEPTH"] = (view.attributes["depth"], "[kpc] along the line of sight")
+    header["DEPOSIT"] = (_ascii(view.attributes["depositor"]), "how cells were put on pixels")
+    return header
+
+
+def _image_hdu(name: str, image: ProductMap) -> ImageHDU:
+    from astropy.io import fits
+
+    hdu = fits.ImageHDU(data=image.values, name=name)
+    hdu.header["BUNIT"] = (fits_unit(image.unit), "Habing field G0" if image.unit == u.HABING else "")
+    if np.isnan(image.closure):
+        hdu.header["CLOSREAS"] = _ascii(f"no closure: {image.attributes['closure_reason']}")
+    else:
+        hdu.header["CLOSURE"] = (image.closure, "pixel sum over what went in, minus one")
+    if "weight" in image.attributes:
+        hdu.header["WEIGHT"] = _ascii(image.attributes["weight"])
+    return hdu
+
+
+def _sky_wcs(image: ProductMap, pixel_radian: float, ra: float, dec: float) -> Header:
+    from astropy.io import fits
+
+    ny, nx = image.values.shape
+    pixel = float(np.degrees(pixel_radian))
+    header = fits.Header()
+    header["RADESYS"] = "ICRS"
+    axes = (("RA---TAN", nx, ra, -pixel), ("DEC--TAN", ny, dec, pixel))
+    for axis, (kind, length, value, step) in enumerate(axes, start=1):
+        header[f"CTYPE{axis}"] = kind
+        header[f"CUNIT{axis}"] = "deg"
+        header[f"CRPIX{axis}"] = 0.5 * (length + 1)
+        header[f"CRVAL{axis}"] = (value, "nominal: a simulation has no place on the sky")
+        header[f"CDELT{axis}"] = step
+    return header
+
+
+def _offset_wcs(image: ProductMap, pixel: float) -> Header:
+    from astropy.io import fits
+
+    header = fits.Header()
+    header["WCSNAMEK"] = "offset in kpc"
+    for axis, length in enumerate(reversed(image.values.shape), start=1):
+        header[f"CTYPE{axis}K"] = "LINEAR"
+        header[f"CUNIT{axis}K"] = "kpc"
+        header[f"CRPIX{axis}K"] = 0.5 * (length + 1)
+        header[f"CRVAL{axis}K"] = 0.0
+        header[f"CDELT{axis}K"] = pixel
+    return header

@@ -1,0 +1,121 @@
+"""What is known of one galaxy in one snapshot, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simpost.core.errors import InputError, nearest_name
+
+_ROUNDING = 1e-9  # a sum of shares may exceed one by rounding
+
+
+def _check_share(what: str, share: float) -> None:
+    if not (np.isnan(share) or 0.0 <= share <= 1.0 + _ROUNDING):
+        raise InputError(what, str(share), "a share between 0 and 1, or NaN")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("simpost")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of the cells, of the gas mass and of the line luminosity; NaN where the total is zero."""
+
+    share_of_cells: float
+    share_of_mass: float
+    share_of_luminosity: float
+
+    def __post_init__(self) -> None:
+        for name in ("share_of_cells", "share_of_mass", "share_of_luminosity"):
+            _check_share(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class FieldOrigin:
+    """Where one column came from, for the share of the mass whose value came that way.
+
+    `origin` is `read`, `derived: <recipe>` or `override: <by whom>`.
+    """
+
+    column: str
+    origin: str
+    share_of_mass: float
+
+    def __post_init__(self) -> None:
+        head, _, detail = self.origin.partition(": ")
+        if self.origin != "read" and (head not in ("derived", "override") or not detail):
+            expected = "'read', 'derived: <recipe>' or 'override: <by whom>'"
+            raise InputError(f"origin of {self.column}", repr(self.origin), expected)
+        _check_share(f"share_of_mass of {self.column}", self.share_of_mass)
+
+
+@dataclass(frozen=True, eq=False)
+class ProductMap:
+    """An image (ny, nx), row 0 at the bottom, or a cube (nv, ny, nx), in `unit`.
+
+    `closure` is the sum over the pixels over what went in, minus one; NaN needs an attribute
+    `closure_reason`. Other attributes: see the schema.
+    """
+
+    values: NDArray[np.float64]
+    unit: str
+    closure: float
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ViewProduct:
+    """Maps and cubes on identical pixels, and the attributes of the view they were seen from."""
+
+    attributes: dict[str, Any]
+    maps: dict[str, ProductMap]
+    cubes: dict[str, ProductMap] = field(default_factory=dict)
+    velocity: NDArray[np.float64] | None = None  # (nv,) km/s, the channels of all cubes
+
+    def map(self, name: str) -> ProductMap:
+        """Return the map called `name`; `InputError` names the nearest one there is."""
+        if name not in self.maps:
+            raise InputError("view", f"no map {name!r}", "one of its maps", nearest_name(name, list(self.maps)))
+        return self.maps[name]
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyProduct:
+    """One galaxy of one snapshot: what later stages may know of it.
+
+    `galaxy`, and the attributes of views and maps, hold the names and units of `schema.SCHEMA`; vectors are
+    arrays (3,). `coverage` and `fields` say what the numbers rest on. `config` is canonical YAML,
+    `provenance` anything that JSON can hold.
+    """
+
+    galaxy: dict[str, Any]
+    coverage: dict[str, Coverage]
+    fields: tuple[FieldOrigin, ...]
+    views: dict[str, ViewProduct]
+    config: str
+    config_hash: str
+    provenance: dict[str, Any]
+    simpost_version: str = field(default_factory=_version)
+    created: str = field(default_factory=_now)
+
+    def view(self, name: str) -> ViewProduct:
+        """Return the view called `name`; `InputError` names the nearest one there is."""
+        if name not in self.views:
+            remedy = nearest_name(name, list(self.views))
+            raise InputError(f"galaxy {self.galaxy['id']}", f"no view {name!r}", "one of its views", remedy)
+        return self.views[name]

@@ -1,0 +1,48 @@
+"""What the readers share of yt: quiet loading, and its failures as one line."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from simpost.core.errors import SimpostError, SnapshotError
+from simpost.snapshots.regions import Region, Sphere, WholeBox
+
+
+@contextmanager
+def reported_as(path: Path) -> Iterator[None]:
+    """Turn any failure of yt or HDF5 inside into one `SnapshotError` line about `path`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (SimpostError, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise SnapshotError(
+            path, f"data that yt cannot read ({type(error).__name__}: {text})", "a whole snapshot", "restore the file"
+        ) from error
+
+
+def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:
+    """A yt dataset of class `make`, opened without a word on the terminal."""
+    import yt
+
+    yt.set_log_level(50)
+    with reported_as(path):
+        return make(str(path), **options)
+
+
+def select(dataset: Any, region: Region, length_unit_kpc: float) -> Any:
+    """yt's data object that holds at least `region` (whose centre is in kpc from the box corner)."""
+    if isinstance(region, WholeBox):
+        return dataset.all_data()
+    centre = dataset.arr([value / length_unit_kpc for value in region.centre], "code_length")
+    if isinstance(region, Sphere):
+        return dataset.sphere(centre, dataset.quan(region.radius / length_unit_kpc, "code_length"))
+    half = dataset.quan(region.half_width / length_unit_kpc, "code_length")
+    return dataset.box(centre - half, centre + half)
