@@ -129,10 +129,10 @@ def _problem(item: Any, raw: dict[str, Any], source: str) -> ConfigError:
     if item["type"] == "missing":
         return ConfigError(where, "nothing", "this key is needed")
     message = item["msg"].removeprefix("Value error, ")
-    found = repr(item["input"])
-    if len(found) > 60:
-        found = found[:57] + "..."
-    return ConfigError(where, found, message)
+    found, ours, expected = message.partition("; expected: ")
+    if not ours:  # pydantic's own words
+        found, expected = repr(item["input"]), message.removeprefix("Input should be ")
+    return ConfigError(where, found if len(found) <= 100 else found[:97] + "...", expected)
 
 
 def _line_of(raw: Any, keys: list[str]) -> int | None:

@@ -32,7 +32,7 @@ class PhotonGroupsConfig(Section):
         if not len(self.low) == len(self.high) == len(self.mean_energy) > 0:
             raise ValueError(
                 f"{len(self.low)} low, {len(self.high)} high and {len(self.mean_energy)} mean energies; "
-                "expected as many of each"
+                "expected: as many of each"
             )
         return self
 
@@ -65,7 +65,7 @@ class GalaxiesConfig(Section):
     @model_validator(mode="after")
     def _centres_belong_to_their_finder(self) -> GalaxiesConfig:
         if (self.finder == "centres") != (self.centres is not None):
-            raise ValueError("'centres' and 'finder: centres' go together; give both or neither")
+            raise ValueError("one of 'centres' and 'finder: centres'; expected: both or neither")
         return self
 
 
@@ -78,16 +78,13 @@ class MapsConfig(Section):
     kernel: Literal["s25", "support", "dehnen_aly_3d", "gadget"] = Field(
         "s25", description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio"
     )
-    young_star_windows: tuple[Literal[10], Literal[30], Literal[100]] = Field(
-        (10, 30, 100), description="windows of the stellar star-formation rates [Myr] (V25 30, S25 10)"
-    )
 
     @model_validator(mode="after")
     def _pixels_fit(self) -> MapsConfig:
         if self.pixel > self.width:
-            raise ValueError(f"pixel {self.pixel:g} kpc is wider than the field of view of {self.width:g} kpc")
+            raise ValueError(f"a pixel of {self.pixel:g} kpc; expected: at most the width of {self.width:g} kpc")
         if self.width / self.pixel > 20000:
-            raise ValueError(f"{self.width / self.pixel:.0f} pixels a side; expected at most 20000")
+            raise ValueError(f"{self.width / self.pixel:.0f} pixels a side; expected: at most 20000")
         return self
 
 
@@ -110,6 +107,9 @@ class IsmConfig(Section):
     uvb_rate: float | None = Field(
         None, ge=0, le=1e-8,
         description="HI photo-ionisation rate of the background [1/s] where ions are derived; default: none, collisions only",
+    )
+    assumed_metallicity: float | None = Field(
+        None, ge=0, le=10, description="metallicity [Z_sun = 0.0134] of gas without metals; default: none, so no line"
     )
     young_star_age: Time = Field(10.0, description="stars up to this age ionise their cell (A.6; lost in V25)")
     habing_floor: float = Field(0.1, gt=0, description="smallest FUV field [Habing], the edge of the grid")

@@ -23,21 +23,21 @@ def parse_quantity(value: Any, dimension: str) -> float:
     units = UNITS_OF[dimension]
     known = ", ".join(units)
     if isinstance(value, bool) or not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit; write it like '{value} {INTERNAL_UNIT[dimension]}'")
+        raise ValueError(f"{value!r} without a unit; expected: something like '{value} {INTERNAL_UNIT[dimension]}'")
     match = _NUMBER_AND_UNIT.match(value)
     if match is None:
-        raise ValueError(f"{value!r} is no number with a unit; expected one in {known}")
+        raise ValueError(f"{value!r}; expected: a number with a unit ({known})")
     number, unit = match.groups()
     if unit is None:
-        raise ValueError(f"{value!r} has no unit; write it like '{number} {INTERNAL_UNIT[dimension]}'")
+        raise ValueError(f"{value!r} without a unit; expected: something like '{number} {INTERNAL_UNIT[dimension]}'")
     if unit not in units:
-        raise ValueError(f"unit {unit!r} is no unit of {dimension.replace('_', ' ')}; known: {known}")
+        raise ValueError(f"{value!r}; expected: a {dimension.replace('_', ' ')} in {known}")
     return float(number) * units[unit]
 
 
 def _positive(value: float) -> float:
     if not 0.0 < value < float("inf"):
-        raise ValueError(f"{value:g} is out of range; expected a positive, finite number")
+        raise ValueError(f"{value:g}; expected: a positive, finite number")
     return value
 
 

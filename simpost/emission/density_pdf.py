@@ -7,7 +7,8 @@ Interpolation of log l in log n makes the average a sum of closed forms, one per
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from simpost.core.errors import InputError, nearest_name
 from simpost.emission.cmb import cmb_attenuation
 from simpost.emission.density_pdf_kernels import average_rows
-from simpost.emission.grid import AXES, FLOOR, LineGrid
+from simpost.emission.grid import FLOOR, LineGrid
 from simpost.emission.lines import CII
 
 Array = NDArray[np.float64]
@@ -26,9 +27,11 @@ PDFS = ("mass", "volume", "none", "meanC")
 # exponent p of the column N_s = N e^(p s) of a sub-element: the cell's column, a clump of fixed mass,
 # a path of fixed length
 COLUMN_EXPONENTS = {"cell": 0.0, "clump": 2.0 / 3.0, "depth": 1.0}
+LN10 = float(np.log(10.0))
 DEFAULT_B = 1.0 / 3.0  # solenoidal driving, Federrath+2010
-DEFAULT_LOG_MACH = np.linspace(-0.5, 2.5, 13)
-REFINEMENT = 2  # nodes of the averaged table per node of the grid in log n
+LOG_MACH_RANGE = (-0.5, 2.5)  # at b = 1/3; the lowest node keeps b M
+LOG_MACH_STEP = 0.125
+REFINEMENT = 4  # nodes of the averaged table per node of the grid in log n
 ETA_FLOOR = 1e-3  # a node at or below T_CMB keeps this share: log-log interpolation cannot hold a zero
 
 
@@ -47,8 +50,8 @@ class AveragedTable:
     log_l : array
         log10 of the averaged l [erg/s per H], shape (variant, n, Z, G0, N, 1 + Mach); the first entry of
         the last axis is without sub-grid structure (M = 0).
-    outside : array
-        Share of l that comes from densities beyond the grid, same shape.
+    outside : array of uint8
+        Share of l that comes from densities beyond the grid, in units of 1/255, same shape.
     pdf, pdf_column, b
         Options of `average_over_pdf`.
     redshift : float or None
@@ -69,7 +72,7 @@ class AveragedTable:
     log_column: Array
     log_mach: Array
     log_l: Table
-    outside: Table
+    outside: NDArray[np.uint8]
     policy: Mapping[str, tuple[float, float]]
     pdf: str
     pdf_column: str
@@ -95,7 +98,7 @@ def average_over_pdf(
     b: float = DEFAULT_B,
     redshift: float | None = None,
     pdf_column: str = "cell",
-    log_mach: ArrayLike = DEFAULT_LOG_MACH,
+    workers: int = 1,
 ) -> AveragedTable:
     """Average a line of a grid over the log-normal density distribution.
 
@@ -116,9 +119,14 @@ def average_over_pdf(
     pdf_column : str
         Column of a sub-element: the `cell`'s (default), of a `clump` of fixed mass, N e^(2s/3), or of a
         path of fixed `depth`, N e^s.
-    log_mach : array
-        Mach nodes. The defaults, with 2 density nodes per grid node, keep the averaged table within
-        1 % of a quadrature.
+    workers : int
+        Threads. The packaged grid takes about 12 core-seconds for `mass` or `volume`.
+
+    Notes
+    -----
+    The table has 4 density nodes per grid node and Mach nodes every 0.125 dex. Interpolated, it is within
+    1 % of a quadrature without ionising photons (rms 0.2 %); with them 99 % of the cells are within
+    1.1 %, and up to 5 % off where the ionised layer ends between two nodes of the grid.
 
     Raises
     ------
@@ -127,24 +135,29 @@ def average_over_pdf(
     """
     _check_options(pdf, b, pdf_column)
     nodes, floored, corrected = _nodes(grid, line, redshift)
-    machs = np.asarray([] if pdf == "none" else log_mach, dtype=float)
+    machs = _mach_nodes(b) if pdf != "none" else np.empty(0)
     log_n = _refined(grid.log_n, REFINEMENT)
     shape = (nodes.shape[0], log_n.size, *nodes.shape[2:], 1 + machs.size)
-    log_l, outside = np.empty(shape, np.float32), np.zeros(shape, np.float32)
+    log_l, outside = np.empty(shape, np.float32), np.zeros(shape, np.uint8)
     log_l[..., 0] = _along_density(nodes, grid, log_n)
     if pdf == "meanC":
         for m, shift in enumerate(np.log10(1.0 + (b * 10.0**machs) ** 2)):
             log_l[..., m + 1] = _along_density(nodes, grid, log_n + shift)
-            outside[..., m + 1] = (log_n + shift > grid.log_n[-1])[:, None, None, None]
+            outside[..., m + 1] = 255 * (log_n + shift > grid.log_n[-1])[:, None, None, None]
     elif machs.size:
         means, sigmas = log_normal(10.0**machs, b, pdf)
-        exponent = COLUMN_EXPONENTS[pdf_column]
-        for i, (s, rows) in enumerate(_seen_from(nodes, grid, log_n, exponent)):
+        path = _path(nodes, grid, log_n, COLUMN_EXPONENTS[pdf_column])
+        part = (shape[0], *shape[2:5], machs.size)
+
+        def fill(i: int) -> None:
+            s, rows = path(log_n[i])
             average, beyond = np.empty((2, rows.shape[0], machs.size))
             average_rows(rows, s, *grid.policy["log_n"], means, sigmas, average, beyond)
-            part = (shape[0], *shape[2:5], machs.size)
             log_l[:, i, ..., 1:] = np.log10(average).reshape(part)
-            outside[:, i, ..., 1:] = beyond.reshape(part)
+            outside[:, i, ..., 1:] = np.rint(255.0 * beyond).reshape(part)
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(fill, range(log_n.size)))
     return AveragedTable(
         line=line,
         variants=grid.variants,
@@ -174,6 +187,12 @@ def _check_options(pdf: str, b: float, pdf_column: str) -> None:
         raise InputError("pdf_column", repr(pdf_column), "a column", nearest_name(pdf_column, known))
     if not 0.01 <= b <= 1.0:
         raise InputError("b", f"{b:g}", "a forcing parameter of 0.01 to 1")
+
+
+def _mach_nodes(b: float) -> Array:
+    """Log Mach nodes, equally spaced; a stronger forcing needs lower ones."""
+    low, high = LOG_MACH_RANGE[0] - np.log10(b / DEFAULT_B), LOG_MACH_RANGE[1]
+    return np.linspace(low, high, round((high - low) / LOG_MACH_STEP) + 1)
 
 
 def _nodes(grid: LineGrid, line: str, redshift: float | None) -> tuple[Array, float, bool]:
@@ -210,23 +229,26 @@ def _along_density(nodes: Array, grid: LineGrid, log_n: Array) -> Array:
     return _along(nodes, grid.log_n, grid.policy["log_n"], log_n, axis=1)
 
 
-def _seen_from(
+def _path(
     nodes: Array, grid: LineGrid, log_n: Array, exponent: float
-) -> Iterator[tuple[Array, Array]]:
-    """For each mean density: s of the density nodes and ln l there, shape (variant x Z x G0 x N, nodes).
+) -> Callable[[float], tuple[Array, Array]]:
+    """Function of log n0: s of the density nodes, and ln l there, shape (variant x Z x G0 x N, nodes).
 
     Where the column changes with density the path through the table is a diagonal, which is followed
     on the refined nodes.
     """
     log_nodes = grid.log_n if exponent == 0.0 else log_n
-    table = np.moveaxis(_along_density(nodes, grid, log_nodes) * np.log(10.0), 1, -1)
-    policy = grid.policy[AXES[3]]
-    ln_column = grid.log_column * np.log(10.0)
-    for log_n0 in log_n:
-        s = (log_nodes - log_n0) * np.log(10.0)
+    table = np.ascontiguousarray(np.moveaxis(_along_density(nodes, grid, log_nodes), 1, -1) * LN10)
+    policy = grid.policy["log_column"]
+    ln_column = grid.log_column * LN10
+
+    def seen_from(log_n0: float) -> tuple[Array, Array]:
+        s = (log_nodes - log_n0) * LN10
         path = table
         if exponent != 0.0:
             path = np.empty_like(table)
             for i, s_i in enumerate(s):
                 path[..., i] = _along(table[..., i], ln_column, policy, ln_column + exponent * s_i, axis=-1)
-        yield s, np.ascontiguousarray(path.reshape(-1, log_nodes.size))
+        return s, path.reshape(-1, log_nodes.size)
+
+    return seen_from

@@ -7,45 +7,42 @@ import math
 from simpost.core.compile import kernel
 
 REACH = 9.0  # widths beyond which a segment is not looked at
+FAR = 12.0  # argument from which erfc is taken from its series, good to 1e-9 there
 
 
 @kernel
-def _scaled_erfc(x):
-    """exp(x^2) erfc(x) for x >= 0; relative error below 1e-12."""
-    if x < 12.0:
-        return math.exp(x * x) * math.erfc(x)
-    y = 0.5 / (x * x)
-    return (1.0 - y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y)))) / (x * math.sqrt(math.pi))
-
-
-@kernel
-def _edge(intercept, slope, s, mean, sigma):
-    """exp(intercept + slope s) times the Gaussian at s without its norm; zero at infinity."""
+def _far_tail(intercept, slope, s, mean, sigma, x):
+    """exp(intercept + slope s) Gaussian(s) exp(x^2) erfc(x) for x >= FAR by erfc's asymptotic series."""
     if math.isinf(s):
         return 0.0
-    return math.exp(intercept + slope * s - 0.5 * ((s - mean) / sigma) ** 2)
+    y = 0.5 / (x * x)
+    scaled = (1.0 - y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y)))) / (x * math.sqrt(math.pi))
+    return scaled * math.exp(intercept + slope * s - 0.5 * ((s - mean) / sigma) ** 2)
 
 
 @kernel
 def segment_integral(intercept, slope, low, high, mean, sigma):
     """Integral of exp(intercept + slope s) Normal(s; mean, sigma^2) over low < s < high (may be infinite).
 
-    Completing the square moves the Gaussian to mean + slope sigma^2. Away from that peak the exponent is
-    combined with the error function's own, so nothing overflows and no digits are lost in the tails.
+    Completing the square moves the Gaussian to mean + slope sigma^2. Complementary error functions keep
+    the digits on either side of that peak; far from it the exponents are combined before they are taken,
+    so that nothing overflows.
     """
     scale = sigma * math.sqrt(2.0)
     peak = mean + slope * sigma * sigma
     x1, x2 = (low - peak) / scale, (high - peak) / scale
+    if x1 >= FAR:
+        near = _far_tail(intercept, slope, low, mean, sigma, x1)
+        return 0.5 * (near - _far_tail(intercept, slope, high, mean, sigma, x2))
+    if x2 <= -FAR:
+        near = _far_tail(intercept, slope, high, mean, sigma, -x2)
+        return 0.5 * (near - _far_tail(intercept, slope, low, mean, sigma, -x1))
+    half = 0.5 * math.exp(intercept + slope * mean + 0.5 * (slope * sigma) ** 2)
     if x1 >= 0.0:
-        near = _edge(intercept, slope, low, mean, sigma) * _scaled_erfc(x1)
-        far = 0.0 if math.isinf(x2) else _edge(intercept, slope, high, mean, sigma) * _scaled_erfc(x2)
-        return 0.5 * (near - far)
+        return half * (math.erfc(x1) - math.erfc(x2))
     if x2 <= 0.0:
-        near = _edge(intercept, slope, high, mean, sigma) * _scaled_erfc(-x2)
-        far = 0.0 if math.isinf(x1) else _edge(intercept, slope, low, mean, sigma) * _scaled_erfc(-x1)
-        return 0.5 * (near - far)
-    total = math.exp(intercept + slope * mean + 0.5 * (slope * sigma) ** 2)
-    return total * 0.5 * (math.erf(x2) - math.erf(x1))
+        return half * (math.erfc(-x2) - math.erfc(-x1))
+    return half * (math.erf(x2) - math.erf(x1))
 
 
 @kernel

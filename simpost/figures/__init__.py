@@ -1,0 +1,1 @@
+"""Figures: every matplotlib call of simpost."""

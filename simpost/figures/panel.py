@@ -88,7 +88,12 @@ def _pictures(view: ViewProduct) -> list[Picture]:
     line = view.maps.get(f"surface_brightness_{LINE_CII}")
     if line is None:
         note = "[CII] was not computed"
-        return [gas_picture, Picture(None, _CII, note=note), _sfr_picture(view), Picture(None, _RATIO, note=note)]
+        return [
+            gas_picture,
+            Picture(None, _CII, note=note),
+            _sfr_picture(view),
+            Picture(None, _RATIO, note=note),
+        ]
     line_picture = Picture(line.values, rf"{_CII}  [${_LSUN}\,$kpc$^{{-2}}$]", "viridis")
     return [gas_picture, line_picture, _sfr_picture(view), _ratio_picture(gas, line.values)]
 
@@ -150,7 +155,9 @@ def colour_limits(values: NDArray[np.float64], is_ratio: bool = False) -> tuple[
     return low, high
 
 
-def _draw_colour_bar(figure: Figure, axis: Axes, image: AxesImage, shown: np.ma.MaskedArray, label: str) -> None:
+def _draw_colour_bar(
+    figure: Figure, axis: Axes, image: AxesImage, shown: np.ma.MaskedArray, label: str
+) -> None:
     low, high = image.get_clim()
     below, above = float(shown.min()) < low, float(shown.max()) > high
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
@@ -175,11 +182,11 @@ def _label_short_range(frame: Axes, low: float, high: float) -> None:
 
 def _draw_scale_bar(axis: Axes, half: float, gas: NDArray[np.float64]) -> None:
     from matplotlib.patches import Rectangle
-    from matplotlib.patheffects import withStroke
+    from matplotlib.patheffects import AbstractPathEffect, withStroke
 
     corner = gas[: gas.shape[0] // 6 + 1, : gas.shape[1] // 3 + 1]
     ink, paper = ("white", "black") if (corner > 0.0).mean() > 0.5 else ("black", EMPTY)
-    outline = [withStroke(linewidth=1.5, foreground=paper)]
+    outline: list[AbstractPathEffect] = [withStroke(linewidth=1.5, foreground=paper)]
     length = round_length(0.5 * half)
     left, bottom = -0.92 * half, -0.90 * half
     bar = Rectangle((left, bottom), length, 0.02 * half, facecolor=ink, linewidth=0, gid=SCALE_BAR)

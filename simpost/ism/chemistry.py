@@ -144,10 +144,10 @@ def neutral_fraction(
     recombination = 1.269e-13 * ratio**1.503 / (1.0 + (ratio / 0.522) ** 0.47) ** 1.923
     collisions = 1.17e-10 * np.sqrt(temperature) * np.exp(-157809.0 / temperature)
     collisions = collisions / (1.0 + np.sqrt(temperature / 1e5))
-    a = recombination + collisions
-    b = 2.0 * recombination + rate_per_density + collisions
-    # this form of the root keeps its digits when x_HI is tiny
-    return 2.0 * recombination / (b + np.sqrt(b * b - 4.0 * a * recombination))
+    losses = rate_per_density + collisions
+    # B^2 - 4AC written without its cancelling terms, and the root that keeps its digits for tiny x_HI
+    root = np.sqrt(losses * losses + 4.0 * recombination * rate_per_density)
+    return 2.0 * recombination / (2.0 * recombination + losses + root)
 
 
 class Equilibrium(NamedTuple):

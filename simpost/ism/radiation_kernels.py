@@ -112,10 +112,10 @@ def starlight(
 ):
     """Fill `field` (n,) with sum L/(r^2 + eps^2) [luminosity/kpc^2] at `cell` (n, 3) [kpc].
 
-    A node counts as a whole where its radius is seen under less than `angle`, where its softenings
-    do not matter one by one, and where all of it is within `cutoff` [kpc] of the cell.
+    A node counts as a whole where its width (twice its radius) is seen under less than `angle`,
+    where its softenings do not matter one by one, and where all of it is within `cutoff` [kpc].
     """
-    nodes = start.shape[0]
+    nodes, half = start.shape[0], 0.5 * angle
     for i in range(cell.shape[0]):
         total = 0.0
         node = 0
@@ -129,8 +129,8 @@ def starlight(
             if distance - radius > cutoff:
                 node = after[node]
             elif (
-                radius < angle * distance
-                and spread <= angle * angle * (square + scalars[node, 3])
+                radius < half * distance
+                and spread <= half * half * (square + scalars[node, 3])
                 and distance + radius <= cutoff
             ):
                 total += _node_field(

@@ -80,7 +80,9 @@ def assemble(items: dict[str, Any]) -> GalaxyProduct:
     rows = zip(shares["share_of_cells"], shares["share_of_mass"], shares["share_of_luminosity"], strict=True)
     fields = _columns(items, "/coverage/fields")
     origins = zip(fields["column"], fields["origin"], fields["share_of_mass"], strict=True)
-    views = dict.fromkeys(path.split("/")[2].partition("@")[0] for path in items if path.startswith("/views/"))
+    views = dict.fromkeys(
+        path.split("/")[2].partition("@")[0] for path in items if path.startswith("/views/")
+    )
     return GalaxyProduct(
         galaxy=_attributes(items, "/galaxy"),
         coverage={

@@ -90,7 +90,9 @@ class ViewProduct:
     def map(self, name: str) -> ProductMap:
         """Return the map called `name`; `InputError` names the nearest one there is."""
         if name not in self.maps:
-            raise InputError("view", f"no map {name!r}", "one of its maps", nearest_name(name, list(self.maps)))
+            raise InputError(
+                "view", f"no map {name!r}", "one of its maps", nearest_name(name, list(self.maps))
+            )
         return self.maps[name]
 
 

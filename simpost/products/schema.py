@@ -137,7 +137,9 @@ _IDENTITY = (
     _attribute("/galaxy", "redshift", u.DIMENSIONLESS, "redshift of the snapshot", "snapshot header"),
     _attribute("/galaxy", "h0", "km/s/Mpc", "Hubble constant", "snapshot header"),
     _attribute("/galaxy", "omega_m", u.DIMENSIONLESS, "matter density parameter", "snapshot header"),
-    _attribute("/galaxy", "omega_lambda", u.DIMENSIONLESS, "dark-energy density parameter", "snapshot header"),
+    _attribute(
+        "/galaxy", "omega_lambda", u.DIMENSIONLESS, "dark-energy density parameter", "snapshot header"
+    ),
     _attribute("/galaxy", "R_200c", u.LENGTH, "radius of 200 times the critical density, physical"),
     _attribute("/galaxy", "M_200c", u.MASS, "mass within R_200c"),
 )
@@ -175,7 +177,9 @@ _MEANS = (
 _WEIGHTING = "weighted by `<weight>`: `mass`, or the luminosity of that line"
 
 _INTEGRALS = (
-    _attribute("/galaxy", "M_gas", u.MASS, "gas mass in the region, as set by `gas` and `helium`", "Vallini+2025"),
+    _attribute(
+        "/galaxy", "M_gas", u.MASS, "gas mass in the region, as set by `gas` and `helium`", "Vallini+2025"
+    ),
     _attribute("/galaxy", "M_neutral", u.MASS, "mass of HI and H2", "Shen+2025"),
     _attribute("/galaxy", "M_molecular", u.MASS, "mass of H2"),
     _attribute("/galaxy", "M_stars", u.MASS, "stellar mass in the region"),
@@ -185,7 +189,9 @@ _INTEGRALS = (
     _attribute("/galaxy", "depletion_time", u.TIME, "M_gas / SFR_10", "Shen+2025"),
     _optional("M_stars_inner", u.MASS, "stellar mass within 0.15 R_200c", "simpost"),
     _optional("L_<line>", u.LUMINOSITY, "luminosity of the line in the region", "Vallini+2025"),
-    _optional("half_light_radius_<line>", u.LENGTH, "radius of half the light, from its centroid", "Vallini+2025"),
+    _optional(
+        "half_light_radius_<line>", u.LENGTH, "radius of half the light, from its centroid", "Vallini+2025"
+    ),
     _optional("alpha_CII_inner", "Msun/Lsun", f"alpha within half_light_radius_{LINE_CII}", "Vallini+2025"),
     *(
         _optional(f"mean_{name}_<weight>_weighted", unit, f"mean {meaning}, {_WEIGHTING}", "Vallini+2025")
@@ -194,7 +200,9 @@ _INTEGRALS = (
 )
 
 _COVERAGE = (
-    _column("shares", "name", "text", f"what the cells share; `{CLAMPED}`: outside the line grid on any axis"),
+    _column(
+        "shares", "name", "text", f"what the cells share; `{CLAMPED}`: outside the line grid on any axis"
+    ),
     _column("shares", "share_of_cells", "float", "share of the number of cells"),
     _column("shares", "share_of_mass", "float", "share of the gas mass"),
     _column("shares", "share_of_luminosity", "float", f"share of the {LINE_CII} luminosity"),
@@ -233,7 +241,12 @@ _MAPS = (
     _map("surface_density_metals", u.SURFACE_DENSITY, "metals", "simpost"),
     _map("surface_density_stars", u.SURFACE_DENSITY, "stars of all ages", "simpost"),
     *(
-        _map(f"surface_density_{e.path.partition('@')[2].lower()}", u.SFR_SURFACE_DENSITY, e.description, e.source)
+        _map(
+            f"surface_density_{e.path.partition('@')[2].lower()}",
+            u.SFR_SURFACE_DENSITY,
+            e.description,
+            e.source,
+        )
         for e in _SFR
     ),
     _map("surface_brightness_<line>", u.SURFACE_BRIGHTNESS, "emitted line luminosity", "Vallini+2025"),
@@ -300,25 +313,24 @@ ALWAYS_THERE = ("/", "/galaxy", "/coverage/shares", "/coverage/fields")
 
 
 def schema_markdown() -> str:
-    """Return the schema as one Markdown table per group, in the order of the file."""
+    """Return the schema as Markdown: one table per group or dataset."""
     lines = [
         f"# Product file, schema {SCHEMA_VERSION}",
         "",
-        "One HDF5 file per galaxy and snapshot. The first 512 bytes are a line of text with the SHA-256 of the",
-        "rest (`tail -c +513 FILE | sha256sum`), so that damage is seen before anything is read. Numbers are",
-        "float64 in the units named; a scalar that cannot be measured is NaN and has a `<name>_reason` beside it.",
+        "One HDF5 file per galaxy and snapshot. The first 512 bytes are a line of text with the SHA-256 of",
+        "the rest (`tail -c +513 FILE | sha256sum`), so that damage is seen before anything is read. Numbers",
+        "are float64 in the units named; a scalar that cannot be measured is NaN and has a `<name>_reason`.",
     ]
-    group = ""
-    for entry in SCHEMA:
-        if entry.parent != group:
-            group = entry.parent
-            lines += ["", f"## `{group}`", "", "| name | kind | unit | type | needed | meaning | source |"]
-            lines += ["|---|---|---|---|---|---|---|"]
-        name = entry.path.removeprefix(group).lstrip("/@")
-        shape = f" ({', '.join(map(str, entry.shape))})" if entry.shape else ""
-        needed = "yes" if entry.required else "no"
-        lines.append(
-            f"| `{name}` | {entry.kind} | {entry.unit} | {entry.dtype}{shape} | {needed} "
-            f"| {entry.description} | {entry.source} |"
-        )
+    for holder in dict.fromkeys(entry.parent for entry in SCHEMA):
+        lines += ["", f"## `{holder}`", "", "| name | kind | unit | type | needed | meaning | source |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        lines += [_markdown_row(entry) for entry in SCHEMA if entry.parent == holder]
     return "\n".join(lines) + "\n"
+
+
+def _markdown_row(entry: Entry) -> str:
+    name = entry.path.removeprefix(entry.parent).lstrip("/@")
+    shape = f" ({', '.join(map(str, entry.shape))})" if entry.shape else ""
+    needed = "yes" if entry.required else "no"
+    cells = (entry.kind, entry.unit, f"{entry.dtype}{shape}", needed, entry.description, entry.source)
+    return f"| `{name}` | " + " | ".join(cells) + " |"

@@ -69,7 +69,9 @@ def summary_rows(products: Iterable[GalaxyProduct]) -> list[Row]:
 
 def _row(product: GalaxyProduct) -> Row:
     row = {column.name: product.galaxy.get(column.name, math.nan) for column in COLUMNS}
-    images = [image for view in product.views.values() for image in (*view.maps.values(), *view.cubes.values())]
+    images = [
+        image for view in product.views.values() for image in (*view.maps.values(), *view.cubes.values())
+    ]
     closures = [image.closure for image in images if not math.isnan(image.closure)]
     row["worst_closure"] = max(closures, key=abs, default=math.nan)
     clamped = product.coverage.get(CLAMPED)
@@ -99,7 +101,10 @@ def write_json(rows: Sequence[Row], path: Path | str) -> None:
     """Write `{"units": {...}, "rows": [...]}`; NaN becomes null."""
     units = {column.name: column.unit for column in COLUMNS if column.unit}
     plain = [
-        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in row.items()
+        }
         for row in rows
     ]
     text = json.dumps({"units": units, "rows": plain}, indent=1, allow_nan=False)

@@ -151,7 +151,7 @@ class ArepoSnapshot:
         optional = {"velocity": "Velocities", "internal_energy": "InternalEnergy", **_SCALARS}
         gas |= {column: dataset for column, dataset in optional.items() if dataset in cells}
         if "f_HI" not in gas and "NeutralHydrogenAbundance" in cells:
-            gas["f_HI"] = "NeutralHydrogenAbundance"
+            gas["neutral_fraction"] = "NeutralHydrogenAbundance"  # no split between HI and H2
         if cells.get("GFM_Metals", 0) > 1:
             gas["hydrogen_fraction"] = "GFM_Metals[:, 0]"
         if "HighResGasMass" in cells:

@@ -41,7 +41,7 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
     width = 5.0
     pixel, gas, neutral, line, sfr = disc_maps(pixels, width, seed)
     area = pixel**2
-    surface = dict(total_selected=1.0, total_outside_fov=0.0, n_cells=1000)
+    surface = {"total_selected": 1.0, "total_outside_fov": 0.0, "n_cells": 1000}
 
     def image(values, unit, **attributes):
         return ProductMap(values, unit, 3e-14, attributes)
@@ -60,47 +60,51 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
     }
     for window, values in sfr.items():
         maps[f"surface_density_sfr_{window}"] = image(values, "Msun/yr/kpc**2")
-    attributes = dict(
-        line_of_sight=np.array([0.0, 0.0, 1.0]), up=np.array([0.0, 1.0, 0.0]), width=width, depth=5.0
-    )
-    attributes |= dict(pixel=pixel, depositor="amr")
+    attributes = {
+        "line_of_sight": np.array([0.0, 0.0, 1.0]),
+        "up": np.array([0.0, 1.0, 0.0]),
+        "width": width,
+        "depth": 5.0,
+    }
+    attributes |= {"pixel": pixel, "depositor": "amr"}
     velocity = np.array([-20.0, 0.0, 20.0])
     cube = line * np.array([0.25, 0.5, 0.25])[:, None, None] / 20.0
     seen = {
-        name: ViewProduct(attributes, maps, {LINE: image(cube, "Lsun*s/km/kpc**2")}, velocity) for name in views
+        name: ViewProduct(attributes, maps, {LINE: image(cube, "Lsun*s/km/kpc**2")}, velocity)
+        for name in views
     }
     m_gas, luminosity = gas.sum() * area, line.sum() * area
-    scalars = dict(
-        id="galaxy_0001",
-        snapshot="output_00042",
-        code="RAMSES-RT",
-        centre=np.array([1.5, -2.25, 1e5 / 3]),
-        velocity=np.array([10.0, -200.0, 0.1]),
-        redshift=6.031,
-        h0=67.74,
-        omega_m=0.3089,
-        omega_lambda=0.6911,
-        R_200c=np.nan,
-        R_200c_reason="no halo catalogue",
-        M_200c=np.nan,
-        M_200c_reason="no halo catalogue",
-        gas="total",
-        helium=True,
-        cmb=True,
-        M_gas=m_gas,
-        M_neutral=neutral.sum() * area,
-        M_molecular=0.3 * m_gas,
-        M_stars=4e9,
-        SFR_10=sfr["10"].sum() * area,
-        SFR_30=sfr["30"].sum() * area,
-        SFR_100=sfr["100"].sum() * area,
-        SFR_instantaneous=np.nan,
-        SFR_instantaneous_reason="the code does not store it",
-        alpha_CII=m_gas / luminosity,
-        alpha_CII_neutral=neutral.sum() * area / luminosity,
-        depletion_time=m_gas / (sfr["10"].sum() * area * 1e6),
-        mean_metallicity_mass_weighted=0.0067,
-    )
+    scalars = {
+        "id": "galaxy_0001",
+        "snapshot": "output_00042",
+        "code": "RAMSES-RT",
+        "centre": np.array([1.5, -2.25, 1e5 / 3]),
+        "velocity": np.array([10.0, -200.0, 0.1]),
+        "redshift": 6.031,
+        "h0": 67.74,
+        "omega_m": 0.3089,
+        "omega_lambda": 0.6911,
+        "R_200c": np.nan,
+        "R_200c_reason": "no halo catalogue",
+        "M_200c": np.nan,
+        "M_200c_reason": "no halo catalogue",
+        "gas": "total",
+        "helium": True,
+        "cmb": True,
+        "M_gas": m_gas,
+        "M_neutral": neutral.sum() * area,
+        "M_molecular": 0.3 * m_gas,
+        "M_stars": 4e9,
+        "SFR_10": sfr["10"].sum() * area,
+        "SFR_30": sfr["30"].sum() * area,
+        "SFR_100": sfr["100"].sum() * area,
+        "SFR_instantaneous": np.nan,
+        "SFR_instantaneous_reason": "the code does not store it",
+        "alpha_CII": m_gas / luminosity,
+        "alpha_CII_neutral": neutral.sum() * area / luminosity,
+        "depletion_time": m_gas / (sfr["10"].sum() * area * 1e6),
+        "mean_metallicity_mass_weighted": 0.0067,
+    }
     scalars[f"L_{LINE}"] = luminosity
     scalars[f"mean_mach_{LINE}_weighted"] = 12.0
     return GalaxyProduct(

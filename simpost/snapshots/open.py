@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from simpost.config.models import ReaderConfig
 from simpost.core.errors import SnapshotError
 from simpost.snapshots.arepo import ArepoSnapshot
 from simpost.snapshots.arepo_files import snapshot_members
@@ -14,24 +14,6 @@ from simpost.snapshots.ramses import RamsesSnapshot
 from simpost.snapshots.samples import resolve_sample
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class ReaderOptions:
-    """What a user may have to tell a reader; None leaves it to the snapshot.
-
-    Parameters
-    ----------
-    hydro_variables : names of RAMSES' hydro variables in file order (no usable descriptor).
-    birth_time : "conformal" or "proper": RAMSES birth times where values and namelist leave it open.
-    photon_groups : energy bands of Arepo's PhotonDensity where the file does not state them.
-    effective_equation_of_state : whether star-forming Arepo gas is on an effective equation of state.
-    """
-
-    hydro_variables: tuple[str, ...] | None = None
-    birth_time: str | None = None
-    photon_groups: PhotonGroups | None = None
-    effective_equation_of_state: bool | None = None
 
 
 def _refuses_ramses(path: Path) -> str:
@@ -60,14 +42,14 @@ def _refuses_arepo(path: Path) -> str:
 _CANDIDATES: tuple[tuple[str, Callable[[Path], str]], ...] = (("RAMSES", _refuses_ramses), ("Arepo", _refuses_arepo))
 
 
-def open_snapshot(path: str | Path, options: ReaderOptions | None = None) -> Snapshot:
+def open_snapshot(path: str | Path, options: ReaderConfig | None = None) -> Snapshot:
     """Open the snapshot at `path`; no cell is loaded.
 
     Parameters
     ----------
     path : a RAMSES folder `output_NNNNN` or its info file; any file of an Arepo set or its folder;
         `sample:NAME` for packaged data.
-    options : what the snapshot itself does not tell.
+    options : section `reader` of a configuration: what the snapshot itself does not tell.
 
     Raises
     ------
@@ -80,14 +62,19 @@ def open_snapshot(path: str | Path, options: ReaderOptions | None = None) -> Sna
     >>> snapshot.info.code  # doctest: +SKIP
     'Arepo'
     """
-    options = options or ReaderOptions()
+    options = options or ReaderConfig()
     place = resolve_sample(str(path))
     if not place.exists():
         raise SnapshotError(place, "no such file or folder", "a snapshot", "check the path")
     reasons = {name: refuses(place) for name, refuses in _CANDIDATES}
     if not reasons["RAMSES"]:
-        return RamsesSnapshot(place, options.hydro_variables, options.birth_time)
+        variables = tuple(options.hydro_variables) if options.hydro_variables else None
+        return RamsesSnapshot(place, variables, options.birth_time)
     if not reasons["Arepo"]:
-        return ArepoSnapshot(place, options.photon_groups, options.effective_equation_of_state)
+        given = options.photon_groups
+        groups = given and PhotonGroups(
+            tuple(given.low), tuple(given.high), tuple(given.mean_energy), given.light_speed_fraction
+        )
+        return ArepoSnapshot(place, groups, options.effective_equation_of_state)
     tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise SnapshotError(place, f"no snapshot simpost knows ({tried})", "a RAMSES or Arepo snapshot")

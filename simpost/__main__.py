@@ -1,0 +1,5 @@
+"""`python -m simpost` is the command line."""
+
+from simpost.cli.main import main
+
+main()

@@ -1,0 +1,48 @@
+"""`simpost sample list|path|make`: packaged real snapshots, and synthetic ones of known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simpost.cli.main import print_json
+
+
+@click.group("sample")
+def command() -> None:
+    """Packaged sample snapshots, and synthetic ones."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_samples(as_json: bool) -> None:
+    """List the real snapshots that come with the package; use them as sample:NAME."""
+    from simpost.snapshots.samples import SAMPLES
+
+    if as_json:
+        print_json({name: sample.description for name, sample in SAMPLES.items()})
+    else:
+        for name, sample in SAMPLES.items():
+            click.echo(f"sample:{name:14s} {sample.description}")
+
+
+@command.command("path")
+@click.argument("name")
+def path(name: str) -> None:
+    """Unpack sample NAME if need be and print where it is."""
+    from simpost.snapshots.samples import PREFIX, resolve_sample
+
+    click.echo(resolve_sample(PREFIX + name.removeprefix(PREFIX)))
+
+
+@command.command("make")
+@click.argument("kind", type=click.Choice(["ramses", "arepo"]))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--size", type=click.Choice(["small", "medium", "large"]), default="small", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def make(kind: str, folder: Path, size: str, seed: int) -> None:
+    """Write a synthetic snapshot of an analytic galaxy, with every field, into FOLDER."""
+    from simpost.snapshots.synthetic import make_sample
+
+    click.echo(make_sample(kind, folder, size=size, seed=seed))

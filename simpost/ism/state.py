@@ -1,0 +1,344 @@
+"""The state of the interstellar medium, chunk by chunk.
+
+What a cell can know by itself is computed per chunk; what needs neighbours or stars (turbulence,
+young stars, starlight) is surveyed once over the region and sliced (`Surroundings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simpost.config.models import IsmConfig
+from simpost.core import constants as c
+from simpost.ism import chemistry, column, effective_eos, flags, radiation, turbulence
+from simpost.ism.gradient import leaf_gradient, voronoi_gradient
+from simpost.ism.octree import LeafIndex
+from simpost.ism.recipes import Recipes
+from simpost.snapshots.columns import Columns
+from simpost.snapshots.protocol import LEAVES, Snapshot, SnapshotInfo
+from simpost.snapshots.regions import Region
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# a constant star-formation rate over 100 Myr shines like this mass of stars below 4 Myr (science A.5)
+YOUNG_MASS_PER_SFR = 12.25692e6  # Msun per Msun/yr
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Columns of every cell of a region, in reading order, that need more than the cell."""
+
+    gradient_velocity: Array | None  # km/s, from the velocity gradient
+    gradient_undefined: Mask | None
+    has_young_star: Mask
+    starlight: Array | None  # Habing, where the field comes from stars
+    density_scale: Array | None  # kpc, for the sobolev column
+
+
+class _Survey:
+    """Columns of the whole region that the surroundings are made from."""
+
+    def __init__(self, snapshot: Snapshot, region: Region, recipes: Recipes, options: IsmConfig) -> None:
+        info = snapshot.info
+        names = ["position", "size"]
+        names += ["corner", "level"] if info.geometry == LEAVES else []
+        names += ["velocity"] if recipes.turbulence in ("gradient", "both") else []
+        names += ["density"] if options.column == "sobolev" else []
+        names += ["star_formation_rate"] if recipes.habing == "star_formation" else []
+        parts: dict[str, list[NDArray]] = {name: [] for name in names}
+        for chunk in snapshot.gas_chunks(region):
+            for name in names:
+                parts[name].append(chunk[name])
+        self.columns = {name: np.concatenate(arrays) if arrays else np.empty(0) for name, arrays in parts.items()}
+        self.n_cells = len(self.columns["size"])
+        self.centre = np.asarray(region.centre)
+        self.info = info
+        self.index = self._leaf_index() if info.geometry == LEAVES and self.n_cells else None
+
+    def _leaf_index(self) -> LeafIndex:
+        """Leaves on one lattice without wrap: corners near the region's centre, from a common origin."""
+        finest = self.info.finest_level
+        cell = self.info.box_size / 2**finest
+        from_centre = self.columns["position"] - 0.5 * self.columns["size"][:, None]
+        unwrapped = np.rint((from_centre + self.centre) / cell).astype(np.int64)
+        width = 1 << (finest - int(self.columns["level"].min()))
+        self.origin = unwrapped.min(axis=0) // width * width
+        self.finest_cell = cell
+        return LeafIndex(unwrapped - self.origin, self.columns["level"], finest)
+
+    def gradient(self, values: Array) -> Array:
+        if self.index is not None:
+            return np.asarray(leaf_gradient(self.index, values, self.columns["size"]).value)
+        return np.asarray(voronoi_gradient(self.columns["position"], values).value)
+
+    def hosts(self, position: Array) -> NDArray[np.int64]:
+        """Cell of each star (-1: none in the region)."""
+        if self.index is not None:
+            return flags.host_leaf(self.index, (position + self.centre) / self.finest_cell - self.origin)
+        return flags.host_generator(self.columns["position"], position)
+
+
+def survey(
+    snapshot: Snapshot, region: Region, stars: Columns, recipes: Recipes, options: IsmConfig, cutoff: float
+) -> Surroundings:
+    """Turbulence, young stars and starlight of every cell that overlaps `region`.
+
+    Parameters
+    ----------
+    stars : star particles with positions relative to the region's centre; those outside it shine, too.
+    cutoff : kpc; stars farther from a cell do not light it (R_vir, science A.5).
+    """
+    cells = _Survey(snapshot, region, recipes, options)
+    velocity = undefined = scale = starlight = None
+    if recipes.turbulence in ("gradient", "both") and cells.n_cells:
+        velocity, undefined = turbulence.turbulent_velocity(
+            cells.gradient(cells.columns["velocity"]),
+            cells.columns["size"],
+            subtract_divergence=options.subtract_divergence,
+            subtract_rotation=options.subtract_rotation,
+        )
+    if options.column == "sobolev" and cells.n_cells:
+        slope = cells.gradient(cells.columns["density"][:, None])[:, 0]
+        scale, _ = column.sobolev_length(cells.columns["density"], slope)
+    young = np.zeros(cells.n_cells, dtype=bool)
+    has_ages = "age" in stars and stars.size > 0 and cells.n_cells > 0
+    hosts = cells.hosts(stars["position"]) if has_ages else None
+    if hosts is not None:
+        inside = region.overlaps(stars["position"])
+        young = flags.has_young_star(
+            np.where(inside, hosts, -1), stars["age"], cells.n_cells, options.young_star_age
+        )
+    if recipes.habing == "stars" and hosts is not None:
+        starlight = radiation.stellar_habing_field(
+            cells.columns["position"], cells.columns["size"], stars["position"], stars["initial_mass"],
+            stars["age"], hosts, background=options.habing_floor, cutoff=cutoff,
+        ).value
+    elif recipes.habing == "star_formation":
+        forming = np.flatnonzero(cells.columns["star_formation_rate"] > 0)
+        starlight = radiation.stellar_habing_field(
+            cells.columns["position"], cells.columns["size"], cells.columns["position"][forming],
+            cells.columns["star_formation_rate"][forming] * YOUNG_MASS_PER_SFR, np.zeros(len(forming)),
+            forming, background=options.habing_floor, cutoff=cutoff,
+        ).value
+    return Surroundings(velocity, undefined, young, starlight, scale)
+
+
+def gas_state(
+    gas: Columns, rows: slice, around: Surroundings, info: SnapshotInfo, recipes: Recipes, options: IsmConfig
+) -> tuple[Columns, dict[str, Mask]]:
+    """Add the state of the interstellar medium to a chunk of gas.
+
+    Parameters
+    ----------
+    gas : a chunk of the region surveyed.
+    rows : where the chunk stands in reading order.
+
+    Returns
+    -------
+    state : the chunk with n_H, temperature, phases, radiation, turbulence and column added.
+    marks : cells where something was assumed, overridden or clipped, by name.
+    """
+    hydrogen = gas["hydrogen_fraction"] if recipes.hydrogen == "read" else np.full(gas.size, c.X_HYDROGEN)
+    columns: dict[str, NDArray] = {
+        "hydrogen_fraction": hydrogen,
+        "metallicity": _metallicity(gas, recipes, options),
+        "n_H": np.asarray(chemistry.hydrogen_number_density(gas["density"], hydrogen)),
+    }
+    marks: dict[str, Mask] = {}
+    if not recipes.complete:
+        columns["column_density"], _ = column.hydrogen_column("cell", columns["n_H"], gas["size"])
+        return gas.with_columns(columns, recipes.origins), marks
+    t_over_mu = _temperature_over_mu(gas, columns["n_H"], info, recipes, options, marks)
+    columns |= _radiation(gas, rows, around, info, recipes, options, marks)
+    columns |= _phases(gas, columns, t_over_mu, recipes, options)
+    if recipes.effective_eos != "none":
+        _override_effective_eos(gas, columns, recipes, marks)
+    columns["sound_speed"] = np.asarray(
+        chemistry.sound_speed(columns["temperature"], columns["mean_molecular_weight"])
+    )
+    _turbulence(gas, rows, around, columns, recipes, options, marks)
+    _column_density(gas, rows, around, columns, options, marks)
+    _spectrum(gas, rows, around, columns, info, recipes, options)
+    return gas.with_columns(columns, {**recipes.origins, **_flag_origins(recipes)}), marks
+
+
+def _metallicity(gas: Columns, recipes: Recipes, options: IsmConfig) -> Array:
+    if recipes.metallicity == "read":
+        return np.asarray(gas["metallicity"])
+    return np.full(gas.size, (options.assumed_metallicity or 0.0) * c.Z_SUN)
+
+
+def _temperature_over_mu(
+    gas: Columns, n_H: Array, info: SnapshotInfo, recipes: Recipes, options: IsmConfig, marks: dict[str, Mask]
+) -> Array:
+    if recipes.temperature == "energy":
+        return np.asarray(chemistry.t_over_mu_from_internal_energy(gas["internal_energy"]))
+    values = np.asarray(gas["temperature_over_mu"])
+    if options.pressure_floor == "subtract" and info.pressure_floor is not None:
+        n_star, t2_star, g_star = info.pressure_floor
+        values, marks["on_pressure_floor"] = chemistry.subtract_pressure_floor(
+            values, n_H, n_star=n_star, t2_star=t2_star, g_star=g_star
+        )
+    return values
+
+
+def _radiation(
+    gas: Columns, rows: slice, around: Surroundings, info: SnapshotInfo, recipes: Recipes, options: IsmConfig,
+    marks: dict[str, Mask],
+) -> dict[str, Array]:
+    if recipes.habing == "groups" and info.photon_groups is not None:
+        groups = info.photon_groups
+        field = radiation.habing_field(
+            gas["photon_flux"], np.array(groups.mean_energy), np.array(groups.low), np.array(groups.high),
+            options.habing_floor,
+        )
+        marks["habing_at_floor"] = field.at_floor
+        return {"habing": np.asarray(field.value)}
+    light = around.starlight[rows] if around.starlight is not None else np.full(gas.size, options.habing_floor)
+    marks["habing_at_floor"] = np.asarray(light < 2.0 * options.habing_floor)  # stars give less than the floor
+    return {"habing": light}
+
+
+def _phases(
+    gas: Columns, columns: dict[str, Array], t_over_mu: Array, recipes: Recipes, options: IsmConfig
+) -> dict[str, Array]:
+    """Neutral and molecular fractions, electrons, mu and temperature."""
+    X, n_H = columns["hydrogen_fraction"], columns["n_H"]
+    if recipes.ions == "read_ionised":
+        neutral = 1.0 - gas["f_HII"]
+    elif recipes.ions == "read_atomic":
+        neutral = gas["f_HI"] + (gas["f_H2"] if "f_H2" in gas else 0.0)
+    elif recipes.ions == "read_neutral":
+        neutral = gas["neutral_fraction"]
+    else:
+        neutral = chemistry.ionisation_equilibrium(t_over_mu, n_H, options.uvb_rate or 0.0, X).neutral_fraction
+    neutral = np.clip(neutral, 0.0, 1.0)  # float32 sums overshoot by rounding
+    if recipes.molecular == "read":
+        molecular = np.asarray(gas["f_H2"])
+    elif recipes.molecular == "remainder":
+        molecular = 1.0 - gas["f_HI"] - gas["f_HII"]
+    else:
+        molecular = neutral * _molecular_share(gas, columns, neutral, recipes)
+    molecular = np.clip(molecular, 0.0, neutral)
+    ionised = 1.0 - neutral
+    if recipes.electrons == "read":
+        electrons = np.maximum(gas["electron_fraction"], 0.0)
+    else:
+        helium = [gas[name] if name in gas else None for name in ("f_HeII", "f_HeIII")]
+        electrons = chemistry.electron_fraction(ionised, helium[0], 0.0 if helium[1] is None else helium[1], X)
+    mu = np.asarray(chemistry.mean_molecular_weight(electrons, molecular, X))
+    return {
+        "neutral_fraction": neutral,
+        "f_H2": molecular,
+        "electron_fraction": np.asarray(electrons),
+        "mean_molecular_weight": mu,
+        "temperature": mu * t_over_mu,
+    }
+
+
+def _molecular_share(gas: Columns, columns: dict[str, Array], neutral: Array, recipes: Recipes) -> Array:
+    """H2 share of the neutral hydrogen."""
+    z_solar = columns["metallicity"] / c.Z_SUN
+    if recipes.molecular == "kmt":
+        hydrogen = column.cell_column(columns["n_H"], gas["size"])
+        surface = column.neutral_surface_density(hydrogen, neutral, columns["hydrogen_fraction"])
+        return np.asarray(chemistry.molecular_fraction_kmt(surface, z_solar))
+    if recipes.molecular == "gk11":
+        return np.asarray(
+            chemistry.molecular_fraction_gk11(columns["n_H"], z_solar, columns["habing"] / c.DRAINE_IN_HABING)
+        )
+    return np.zeros(gas.size)
+
+
+def _override_effective_eos(
+    gas: Columns, columns: dict[str, Array], recipes: Recipes, marks: dict[str, Mask]
+) -> None:
+    affected = np.asarray(gas["star_formation_rate"] > 0)
+    marks["effective_equation_of_state"] = affected
+    ionised = 1.0 - columns["neutral_fraction"]
+    result = effective_eos.override_effective_eos(
+        columns["temperature"], ionised, affected, recipes.effective_eos,
+        internal_energy=gas["internal_energy"], n_H=columns["n_H"], model=effective_eos.SpringelHernquist(),
+    )
+    columns["temperature"] = np.asarray(result.temperature)
+    columns["neutral_fraction"] = 1.0 - np.asarray(result.ionised_fraction)
+    if recipes.effective_eos != "keep":
+        X = columns["hydrogen_fraction"]
+        electrons = chemistry.electron_fraction(np.asarray(result.ionised_fraction), X=X)
+        columns["electron_fraction"] = np.where(affected, electrons, columns["electron_fraction"])
+        # the neutral share changed: keep the molecular share of the neutral gas within it
+        columns["f_H2"] = np.minimum(columns["f_H2"], columns["neutral_fraction"])
+        columns["mean_molecular_weight"] = np.asarray(
+            chemistry.mean_molecular_weight(columns["electron_fraction"], columns["f_H2"], X)
+        )
+
+
+def _turbulence(
+    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], recipes: Recipes,
+    options: IsmConfig, marks: dict[str, Mask],
+) -> None:
+    squares = np.zeros(gas.size)
+    if recipes.turbulence in ("stored", "both"):
+        squares += 2.0 * gas["nonthermal_energy"]
+    if recipes.turbulence in ("gradient", "both") and around.gradient_velocity is not None:
+        squares += around.gradient_velocity[rows] ** 2
+        if around.gradient_undefined is not None:
+            marks["gradient_undefined"] = around.gradient_undefined[rows]
+    columns["turbulent_velocity"] = np.sqrt(squares)
+    columns["mach"], marks["mach_clipped"] = turbulence.mach_number(
+        columns["turbulent_velocity"], columns["sound_speed"], options.mach, options.sigma_dimension
+    )
+
+
+def _column_density(
+    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], options: IsmConfig,
+    marks: dict[str, Mask],
+) -> None:
+    jeans = None
+    if options.column in ("jeans", "cell_jeans"):
+        jeans = column.jeans_length(columns["temperature"], columns["mean_molecular_weight"], gas["density"])
+    scale = around.density_scale[rows] if around.density_scale is not None else None
+    columns["column_density"], replaced = column.hydrogen_column(
+        options.column, columns["n_H"], gas["size"], jeans=jeans, sobolev=scale
+    )
+    if options.column == "sobolev":
+        marks["column_replaced"] = replaced
+
+
+def _spectrum(
+    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], info: SnapshotInfo,
+    recipes: Recipes, options: IsmConfig,
+) -> None:
+    """Young-star and resolved-HII flags, the SED variant, ionisation parameter, and hot gas."""
+    ionised = 1.0 - columns["neutral_fraction"]
+    columns["has_young_star"] = around.has_young_star[rows]
+    groups = info.photon_groups
+    ionising = radiation.ionising_groups(np.array(groups.low)) if groups is not None else np.zeros(0, dtype=bool)
+    if np.any(ionising) and "photon_flux" in gas:
+        columns["resolved_hii"] = flags.is_resolved_hii(ionised, gas["photon_flux"][:, ionising].sum(axis=1))
+        columns["ionisation_parameter"] = radiation.ionisation_parameter(gas["photon_flux"], ionising, columns["n_H"])
+    else:
+        lit = options.habing_floor * 2.0 if recipes.habing != "floor" else np.inf
+        columns["resolved_hii"] = flags.is_resolved_hii_without_rt(
+            ionised, columns["temperature"], columns["habing"], lit
+        )
+    columns["ionising"] = flags.uses_ionising_variant(columns["resolved_hii"], columns["has_young_star"])
+    if "ionisation_parameter" not in columns:
+        from_habing = radiation.ionisation_parameter_from_habing(columns["habing"], columns["n_H"])
+        columns["ionisation_parameter"] = np.where(columns["ionising"], from_habing, 0.0)
+    columns["dark"] = flags.is_hot(columns["temperature"])
+
+
+def _flag_origins(recipes: Recipes) -> dict[str, str]:
+    with_groups = recipes.habing == "groups"
+    return {
+        "has_young_star": "derived: star particles in the cell",
+        "resolved_hii": "derived: HII and ionising photons" if with_groups else "derived: HII, T and FUV field",
+        "ionising": "derived: resolved HII region or young star",
+        "ionisation_parameter": "derived: ionising groups" if with_groups else "derived: FUV field",
+        "dark": "derived: T > 5e4 K",
+    }
