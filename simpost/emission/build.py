@@ -79,7 +79,10 @@ def build_slab_grid(
     return LineGrid(
         *axes,
         variants=VARIANTS,
-        emission={CII: log_per_nucleus(f_cii, axes.log_column), OI_63: log_per_nucleus(f_oi, axes.log_column)},
+        emission={
+            CII: log_per_nucleus(f_cii, axes.log_column),
+            OI_63: log_per_nucleus(f_oi, axes.log_column),
+        },
         t_cii=t_cii.astype(np.float32),
         c_cii=c_cii.astype(np.float32),
         code="simpost slab",

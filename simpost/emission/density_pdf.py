@@ -173,7 +173,9 @@ def average_over_pdf(
         pdf_column=pdf_column,
         b=b,
         redshift=redshift if corrected else None,
-        note="" if corrected or redshift is None else f"no CMB correction for {line}: no excitation temperature",
+        note=""
+        if corrected or redshift is None
+        else f"no CMB correction for {line}: no excitation temperature",
         floored=floored,
         grid_checksum=grid.checksum,
     )

@@ -120,7 +120,9 @@ class LineGrid:
     def line(self, label: str) -> NDArray[np.float32]:
         """log10(F/N) of one line; InputError if the grid does not hold it."""
         if label not in self.emission:
-            raise InputError("line", repr(label), "a line of the grid", nearest_name(label, list(self.emission)))
+            raise InputError(
+                "line", repr(label), "a line of the grid", nearest_name(label, list(self.emission))
+            )
         return self.emission[label]
 
     def floored_share(self, label: str) -> float:
@@ -202,7 +204,9 @@ def read_grid(path: str | Path) -> LineGrid:
     except InputError:
         raise
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(path, f"{type(error).__name__}: {error}", "a whole line grid", "make it again") from error
+        raise InputError(
+            path, f"{type(error).__name__}: {error}", "a whole line grid", "make it again"
+        ) from error
     if grid.checksum != checksum:
         raise InputError(path, "content that differs from its checksum", "a whole line grid", "make it again")
     return grid

@@ -111,10 +111,18 @@ def line_luminosity(
 
     if illumination not in ILLUMINATIONS:
         known = list(ILLUMINATIONS)
-        raise InputError("illumination", repr(illumination), "an illumination", nearest_name(illumination, known))
+        raise InputError(
+            "illumination", repr(illumination), "an illumination", nearest_name(illumination, known)
+        )
     shape = np.shape(n_H)
     density = _column("n_H", n_H, shape, signed=True)
-    others = {"z_solar": z_solar, "g0": g0, "column": column, "mach": mach, "hydrogen_nuclei": hydrogen_nuclei}
+    others = {
+        "z_solar": z_solar,
+        "g0": g0,
+        "column": column,
+        "mach": mach,
+        "hydrogen_nuclei": hydrogen_nuclei,
+    }
     cells = {name: _column(name, values, shape) for name, values in others.items()}
     variant = _variant(table, _column("ionising", ionising, shape) > 0.0)
     is_dark = _column("dark", dark, shape) > 0.0
@@ -151,7 +159,9 @@ def coverage(
         parts["pdf_outside"] = np.asarray(pdf_outside, dtype=float)
     totals = [float(weight.sum()) for weight in weights]
     return {
-        name: Share(*(float((part * w).sum()) / t if t > 0.0 else 0.0 for w, t in zip(weights, totals, strict=True)))
+        name: Share(
+            *(float((part * w).sum()) / t if t > 0.0 else 0.0 for w, t in zip(weights, totals, strict=True))
+        )
         for name, part in parts.items()
     }
 

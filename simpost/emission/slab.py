@@ -111,9 +111,7 @@ def solve_slab(n_H: float, z_solar: float, g0: float, ionising: bool, column: Ar
     slab_profile(float(n_H), float(z_solar), float(g0), bool(ionising), column, *profiles)
     f_cii, f_oi, n_cplus, temperature, x2, t_cii, c_cii = profiles
     flux = {CII: f_cii, OI_63: f_oi}
-    return SlabModel(
-        n_H, z_solar, g0, ionising, column, flux, n_cplus, temperature, x2, t_cii, c_cii
-    )
+    return SlabModel(n_H, z_solar, g0, ionising, column, flux, n_cplus, temperature, x2, t_cii, c_cii)
 
 
 def ionisation_parameter(n_H: float, g0: float) -> float:

@@ -29,12 +29,7 @@ CII_OPACITY = (
 )
 OI_A10, OI_A21, OI_A20 = 8.91e-5, 1.75e-5, 1.34e-10  # 1/s
 OI_E1, OI_E2 = 227.712, 326.569  # K
-OI_OPACITY = (
-    OI_A10
-    * (63.1837e-4**3)
-    * (3.0 / 5.0)
-    / (8.0 * math.pi * math.sqrt(math.pi) * LINE_WIDTH)
-)
+OI_OPACITY = OI_A10 * (63.1837e-4**3) * (3.0 / 5.0) / (8.0 * math.pi * math.sqrt(math.pi) * LINE_WIDTH)
 
 
 class Local(NamedTuple):

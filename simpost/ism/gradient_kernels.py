@@ -120,7 +120,7 @@ def _solve(normal, moment, scale, gradient):
 
 
 @kernel
-def _mean_of_finer(keys, depth, table, shift, centre, values, i, axis, sign, beyond, mean):
+def _mean_of_finer(keys, depth, table, shift, centre, values, i, axis, sign, beyond, mean, below):
     """Mean position and field of the leaves in the four quarters beyond a face; their number.
 
     `mean` (3 + m,) is filled with twice the position [finest cells] and the field. `beyond` is the
@@ -139,6 +139,8 @@ def _mean_of_finer(keys, depth, table, shift, centre, values, i, axis, sign, bey
         if j < 0:
             continue
         count += 1
+        if sign > 0:
+            below[j, axis] = i
         for a in range(3):
             mean[a] += centre[j, a]
         for m in range(values.shape[1]):
@@ -182,6 +184,7 @@ def leaf_gradients(
     n, fields = values.shape
     normal, moment = np.empty(6), np.empty((3, fields))
     mean, change = np.empty(3 + fields), np.empty(fields)
+    below = np.full((n, 3), -1, dtype=np.int32)  # leaves that have met this one as a neighbour above
     for i in range(n):
         normal[:] = 0.0
         moment[:] = 0.0
@@ -190,10 +193,12 @@ def leaf_gradients(
             key = _face_key(keys[i], axis, sign, depth[i], domain, periodic)
             if key < 0:
                 continue
-            j = i + sign * (1 << axis)  # three of six neighbours are siblings
-            if not (0 <= j < n and keys[j] == key):
+            j = below[i, axis] if sign < 0 else i + (1 << axis)  # a sibling, three times of six
+            if j < 0 or (sign > 0 and (j >= n or keys[j] != key)):
                 j = _find(keys, depth, table, shift, key)
             if j >= 0 and depth[j] == depth[i]:
+                if sign > 0:
+                    below[j, axis] = i
                 normal[axis] += 1.0
                 for m in range(fields):
                     moment[axis, m] += sign * (values[j, m] - values[i, m])
@@ -204,7 +209,7 @@ def leaf_gradients(
                 for m in range(fields):
                     mean[3 + m] = values[j, m]
             elif depth[i] == 0 or not _mean_of_finer(
-                keys, depth, table, shift, centre, values, i, axis, sign, key, mean
+                keys, depth, table, shift, centre, values, i, axis, sign, key, mean, below
             ):
                 continue
             _add_distant(normal, moment, centre, mean, values, i, axis, sign, depth[i], box, change)

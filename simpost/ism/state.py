@@ -53,7 +53,9 @@ class _Survey:
         for chunk in snapshot.gas_chunks(region):
             for name in names:
                 parts[name].append(chunk[name])
-        self.columns = {name: np.concatenate(arrays) if arrays else np.empty(0) for name, arrays in parts.items()}
+        self.columns = {
+            name: np.concatenate(arrays) if arrays else np.empty(0) for name, arrays in parts.items()
+        }
         self.n_cells = len(self.columns["size"])
         self.centre = np.asarray(region.centre)
         self.info = info
@@ -114,15 +116,26 @@ def survey(
         )
     if recipes.habing == "stars" and hosts is not None:
         starlight = radiation.stellar_habing_field(
-            cells.columns["position"], cells.columns["size"], stars["position"], stars["initial_mass"],
-            stars["age"], hosts, background=options.habing_floor, cutoff=cutoff,
+            cells.columns["position"],
+            cells.columns["size"],
+            stars["position"],
+            stars["initial_mass"],
+            stars["age"],
+            hosts,
+            background=options.habing_floor,
+            cutoff=cutoff,
         ).value
     elif recipes.habing == "star_formation":
         forming = np.flatnonzero(cells.columns["star_formation_rate"] > 0)
         starlight = radiation.stellar_habing_field(
-            cells.columns["position"], cells.columns["size"], cells.columns["position"][forming],
-            cells.columns["star_formation_rate"][forming] * YOUNG_MASS_PER_SFR, np.zeros(len(forming)),
-            forming, background=options.habing_floor, cutoff=cutoff,
+            cells.columns["position"],
+            cells.columns["size"],
+            cells.columns["position"][forming],
+            cells.columns["star_formation_rate"][forming] * YOUNG_MASS_PER_SFR,
+            np.zeros(len(forming)),
+            forming,
+            background=options.habing_floor,
+            cutoff=cutoff,
         ).value
     return Surroundings(velocity, undefined, young, starlight, scale)
 
@@ -187,19 +200,31 @@ def _temperature_over_mu(
 
 
 def _radiation(
-    gas: Columns, rows: slice, around: Surroundings, info: SnapshotInfo, recipes: Recipes, options: IsmConfig,
+    gas: Columns,
+    rows: slice,
+    around: Surroundings,
+    info: SnapshotInfo,
+    recipes: Recipes,
+    options: IsmConfig,
     marks: dict[str, Mask],
 ) -> dict[str, Array]:
     if recipes.habing == "groups" and info.photon_groups is not None:
         groups = info.photon_groups
         field = radiation.habing_field(
-            gas["photon_flux"], np.array(groups.mean_energy), np.array(groups.low), np.array(groups.high),
+            gas["photon_flux"],
+            np.array(groups.mean_energy),
+            np.array(groups.low),
+            np.array(groups.high),
             options.habing_floor,
         )
         marks["habing_at_floor"] = field.at_floor
         return {"habing": np.asarray(field.value)}
-    light = around.starlight[rows] if around.starlight is not None else np.full(gas.size, options.habing_floor)
-    marks["habing_at_floor"] = np.asarray(light < 2.0 * options.habing_floor)  # stars give less than the floor
+    light = (
+        around.starlight[rows] if around.starlight is not None else np.full(gas.size, options.habing_floor)
+    )
+    marks["habing_at_floor"] = np.asarray(
+        light < 2.0 * options.habing_floor
+    )  # stars give less than the floor
     return {"habing": light}
 
 
@@ -215,7 +240,9 @@ def _phases(
     elif recipes.ions == "read_neutral":
         neutral = gas["neutral_fraction"]
     else:
-        neutral = chemistry.ionisation_equilibrium(t_over_mu, n_H, options.uvb_rate or 0.0, X).neutral_fraction
+        neutral = chemistry.ionisation_equilibrium(
+            t_over_mu, n_H, options.uvb_rate or 0.0, X
+        ).neutral_fraction
     neutral = np.clip(neutral, 0.0, 1.0)  # float32 sums overshoot by rounding
     if recipes.molecular == "read":
         molecular = np.asarray(gas["f_H2"])
@@ -229,7 +256,9 @@ def _phases(
         electrons = np.maximum(gas["electron_fraction"], 0.0)
     else:
         helium = [gas[name] if name in gas else None for name in ("f_HeII", "f_HeIII")]
-        electrons = chemistry.electron_fraction(ionised, helium[0], 0.0 if helium[1] is None else helium[1], X)
+        electrons = chemistry.electron_fraction(
+            ionised, helium[0], 0.0 if helium[1] is None else helium[1], X
+        )
     mu = np.asarray(chemistry.mean_molecular_weight(electrons, molecular, X))
     return {
         "neutral_fraction": neutral,
@@ -261,8 +290,13 @@ def _override_effective_eos(
     marks["effective_equation_of_state"] = affected
     ionised = 1.0 - columns["neutral_fraction"]
     result = effective_eos.override_effective_eos(
-        columns["temperature"], ionised, affected, recipes.effective_eos,
-        internal_energy=gas["internal_energy"], n_H=columns["n_H"], model=effective_eos.SpringelHernquist(),
+        columns["temperature"],
+        ionised,
+        affected,
+        recipes.effective_eos,
+        internal_energy=gas["internal_energy"],
+        n_H=columns["n_H"],
+        model=effective_eos.SpringelHernquist(),
     )
     columns["temperature"] = np.asarray(result.temperature)
     columns["neutral_fraction"] = 1.0 - np.asarray(result.ionised_fraction)
@@ -278,8 +312,13 @@ def _override_effective_eos(
 
 
 def _turbulence(
-    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], recipes: Recipes,
-    options: IsmConfig, marks: dict[str, Mask],
+    gas: Columns,
+    rows: slice,
+    around: Surroundings,
+    columns: dict[str, Array],
+    recipes: Recipes,
+    options: IsmConfig,
+    marks: dict[str, Mask],
 ) -> None:
     squares = np.zeros(gas.size)
     if recipes.turbulence in ("stored", "both"):
@@ -295,7 +334,11 @@ def _turbulence(
 
 
 def _column_density(
-    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], options: IsmConfig,
+    gas: Columns,
+    rows: slice,
+    around: Surroundings,
+    columns: dict[str, Array],
+    options: IsmConfig,
     marks: dict[str, Mask],
 ) -> None:
     jeans = None
@@ -310,17 +353,26 @@ def _column_density(
 
 
 def _spectrum(
-    gas: Columns, rows: slice, around: Surroundings, columns: dict[str, Array], info: SnapshotInfo,
-    recipes: Recipes, options: IsmConfig,
+    gas: Columns,
+    rows: slice,
+    around: Surroundings,
+    columns: dict[str, Array],
+    info: SnapshotInfo,
+    recipes: Recipes,
+    options: IsmConfig,
 ) -> None:
     """Young-star and resolved-HII flags, the SED variant, ionisation parameter, and hot gas."""
     ionised = 1.0 - columns["neutral_fraction"]
     columns["has_young_star"] = around.has_young_star[rows]
     groups = info.photon_groups
-    ionising = radiation.ionising_groups(np.array(groups.low)) if groups is not None else np.zeros(0, dtype=bool)
+    ionising = (
+        radiation.ionising_groups(np.array(groups.low)) if groups is not None else np.zeros(0, dtype=bool)
+    )
     if np.any(ionising) and "photon_flux" in gas:
         columns["resolved_hii"] = flags.is_resolved_hii(ionised, gas["photon_flux"][:, ionising].sum(axis=1))
-        columns["ionisation_parameter"] = radiation.ionisation_parameter(gas["photon_flux"], ionising, columns["n_H"])
+        columns["ionisation_parameter"] = radiation.ionisation_parameter(
+            gas["photon_flux"], ionising, columns["n_H"]
+        )
     else:
         lit = options.habing_floor * 2.0 if recipes.habing != "floor" else np.inf
         columns["resolved_hii"] = flags.is_resolved_hii_without_rt(
@@ -337,7 +389,9 @@ def _flag_origins(recipes: Recipes) -> dict[str, str]:
     with_groups = recipes.habing == "groups"
     return {
         "has_young_star": "derived: star particles in the cell",
-        "resolved_hii": "derived: HII and ionising photons" if with_groups else "derived: HII, T and FUV field",
+        "resolved_hii": "derived: HII and ionising photons"
+        if with_groups
+        else "derived: HII, T and FUV field",
         "ionising": "derived: resolved HII region or young star",
         "ionisation_parameter": "derived: ionising groups" if with_groups else "derived: FUV field",
         "dark": "derived: T > 5e4 K",

@@ -64,7 +64,9 @@ def _corner_share(shape, a, b, nodes, node_weights):
     """Signed share inside the rectangle between the kernel's centre and (a, b), in units of H."""
     sign = math.copysign(1.0, a) * math.copysign(1.0, b)
     a, b = min(abs(a), 1.0), min(abs(b), 1.0)
-    both = _triangle_share(shape, a, b, nodes, node_weights) + _triangle_share(shape, b, a, nodes, node_weights)
+    both = _triangle_share(shape, a, b, nodes, node_weights) + _triangle_share(
+        shape, b, a, nodes, node_weights
+    )
     return sign * both
 
 

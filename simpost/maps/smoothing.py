@@ -23,7 +23,7 @@ from simpost.core.errors import InputError, nearest_name
 
 FloatArray = NDArray[np.float64]
 
-RANK = 8  # separable terms (the deposit's kernel writes them out): pixels good to 5e-5 of the peak, mass 2e-7
+RANK = 7  # separable terms (the deposit's kernel writes them out): pixels good to 5e-5 of the peak, mass 2e-7
 _INTERVALS = 256  # cells on [0, 1] whose exact integrals are decomposed
 _NODES = 1024  # of the table on [0, 1], read by linear interpolation
 

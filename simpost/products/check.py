@@ -80,21 +80,25 @@ def _check_lengths(
     for axis, length in zip(entry.shape, np.shape(value), strict=True):
         wanted = axis if isinstance(axis, int) else lengths.setdefault((scope, axis), length)
         if length != wanted:
-            raise InputError(what, f"{length} elements along {axis}", f"{wanted} as in the rest of {scope}")
+            expected = (
+                str(wanted) if isinstance(axis, int) else f"{wanted} along {axis} as elsewhere in {scope}"
+            )
+            raise InputError(what, f"{length} elements", expected)
 
 
 def _check_all_there(values: dict[str, Any], file: object) -> None:
     holders = set(ALWAYS_THERE)
     for path in values:
-        while path != "/":
-            path = parent_path(path)
-            holders.add(path)
+        node = parent_path(path) if "@" in path else path
+        while node != "/":
+            holders.add(node)
+            node = parent_path(node)
     holders |= {f"{holder}/maps" for holder in holders if _VIEW.fullmatch(holder)}
     for entry in SCHEMA:
         if not entry.required:
             continue
         name = entry.path.removeprefix(entry.parent)
-        for holder in holders:
+        for holder in sorted(holders):
             path = entry.path if holder == "/" else holder + name
             if path not in values and path_pattern(entry.parent).fullmatch(holder):
                 raise InputError(file, f"no {path}", f"a {entry.dtype} {entry.kind}: {entry.description}")

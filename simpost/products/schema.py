@@ -15,7 +15,7 @@ from simpost.core import units as u
 
 SCHEMA_VERSION = 1
 LINE_CII = "CII-158um"
-CLAMPED = "clamped"  # coverage row: cells outside the line grid on any axis
+BEYOND_TABLE = "beyond_table"  # coverage row: cells beyond any axis of the line grid
 
 Kind = Literal["attribute", "map", "column", "dataset"]
 Dtype = Literal["text", "integer", "float", "boolean"]
@@ -201,7 +201,7 @@ _INTEGRALS = (
 
 _COVERAGE = (
     _column(
-        "shares", "name", "text", f"what the cells share; `{CLAMPED}`: outside the line grid on any axis"
+        "shares", "name", "text", f"what the cells share; `{BEYOND_TABLE}`: beyond any axis of the line grid"
     ),
     _column("shares", "share_of_cells", "float", "share of the number of cells"),
     _column("shares", "share_of_mass", "float", "share of the gas mass"),
@@ -214,7 +214,7 @@ _COVERAGE = (
 
 _VIEW = (
     _text("/views/<view>", "units", "JSON: unit of every numeric attribute of this group"),
-    _vector("/views/<view>", "line_of_sight", u.DIMENSIONLESS, "unit vector along the line of sight"),
+    _vector("/views/<view>", "line_of_sight", u.DIMENSIONLESS, "unit vector from the galaxy to the observer"),
     _vector("/views/<view>", "up", u.DIMENSIONLESS, "unit vector that points up in the image"),
     _attribute("/views/<view>", "width", u.LENGTH, "side of the square image; row 0 is at the bottom"),
     _attribute("/views/<view>", "depth", u.LENGTH, "depth along the line of sight, centred on the galaxy"),

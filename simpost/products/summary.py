@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from simpost.core import units as u
 from simpost.products.astropy_units import astropy_unit
 from simpost.products.product import GalaxyProduct
-from simpost.products.schema import CLAMPED, LINE_CII
+from simpost.products.schema import BEYOND_TABLE, LINE_CII
 from simpost.products.writer import write_whole
 
 if TYPE_CHECKING:
@@ -54,15 +54,15 @@ COLUMNS = (
     SummaryColumn("alpha_CII", "Msun/Lsun", "alpha_[CII]", ".3g"),
     SummaryColumn("depletion_time", u.TIME, "t_dep", ".3g"),
     SummaryColumn("worst_closure", u.DIMENSIONLESS, "closure", ".1e"),
-    SummaryColumn("share_clamped", u.DIMENSIONLESS, "clamped L", ".2%"),
+    SummaryColumn("share_beyond_table", u.DIMENSIONLESS, "off-grid L", ".2%"),
 )
 
 
 def summary_rows(products: Iterable[GalaxyProduct]) -> list[Row]:
     """Return one row per product with the names of `COLUMNS`; NaN where a product has no number.
 
-    `worst_closure` is the closure farthest from zero of all maps and cubes that have one; `share_clamped`
-    the share of the [CII] luminosity from cells outside the line grid.
+    `worst_closure` is the closure farthest from zero of all maps and cubes that have one;
+    `share_beyond_table` the share of the [CII] luminosity from cells beyond the line grid.
     """
     return [_row(product) for product in products]
 
@@ -74,8 +74,8 @@ def _row(product: GalaxyProduct) -> Row:
     ]
     closures = [image.closure for image in images if not math.isnan(image.closure)]
     row["worst_closure"] = max(closures, key=abs, default=math.nan)
-    clamped = product.coverage.get(CLAMPED)
-    row["share_clamped"] = clamped.share_of_luminosity if clamped else math.nan
+    beyond = product.coverage.get(BEYOND_TABLE)
+    row["share_beyond_table"] = beyond.share_of_luminosity if beyond else math.nan
     return row
 
 

@@ -8,7 +8,9 @@ kernel touches a region; simpost keeps those whose generator lies inside.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -184,8 +186,9 @@ class ArepoSnapshot:
     def _dataset(self) -> Any:
         from yt.frontends.arepo.api import ArepoHDF5Dataset
 
-        self._index_folder = tempfile.TemporaryDirectory(prefix="simpost-index-")
-        index = Path(self._index_folder.name) / "index.ewah"
+        folder = tempfile.mkdtemp(prefix="simpost-index-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        index = Path(folder) / "index.ewah"
         dataset = load_dataset(self._files.paths[0], ArepoHDF5Dataset, index_filename=str(index))
         with reported_as(self._files.paths[0]):
             dataset.index  # noqa: B018 - builds the field lists

@@ -6,6 +6,9 @@ derived fields are wrong for RAMSES-RT (star ages, photon densities, temperature
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -170,6 +173,8 @@ class RamsesSnapshot:
     @cached_property
     def _particle_names(self) -> tuple[str, ...]:
         """Names of the particle records, from the descriptor or the widths of the records."""
+        if not self._files.has_particles:
+            return ()
         names = read_descriptor(self._files.folder / "part_file_descriptor.txt")
         if names is not None:
             return tuple(names)
@@ -199,10 +204,23 @@ class RamsesSnapshot:
         if self._files.has_particles and not (self._files.folder / "part_file_descriptor.txt").is_file():
             extra = self._extra_particle_records()
             options["extra_particle_fields"] = [(f"particle_{name}", kind) for name, kind in extra]
-        dataset = load_dataset(self._files.header.path, RAMSESDataset, **options)
+        dataset = load_dataset(self._path_for_yt(), RAMSESDataset, **options)
         with reported_as(self._files.folder):
             dataset.index  # noqa: B018 - builds the field lists
         return dataset
+
+    def _path_for_yt(self) -> Path:
+        """The info file, by a link where the folder's path has `info_` in it.
+
+        yt makes the path of info_rt by replacing every `info_`, folders included.
+        """
+        folder = self._files.folder.resolve()
+        if "info_" not in str(folder):
+            return self._files.header.path
+        links = tempfile.mkdtemp(prefix="simpost-link-")
+        weakref.finalize(self, shutil.rmtree, links, ignore_errors=True)
+        (Path(links) / folder.name).symlink_to(folder)
+        return Path(links) / folder.name / self._files.header.path.name
 
     def _yt_names(self, kind: str) -> list[tuple[str, str]]:
         """yt's names of the hydro or rt variables in file order (it has no public list of them)."""

@@ -109,7 +109,7 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
     scalars[f"mean_mach_{LINE}_weighted"] = 12.0
     return GalaxyProduct(
         galaxy=scalars | galaxy,
-        coverage={"clamped": Coverage(0.1, 0.05, 0.0123), "density_high": Coverage(0.0, 0.0, 0.0)},
+        coverage={"beyond_table": Coverage(0.1, 0.05, 0.0123), "density_high": Coverage(0.0, 0.0, 0.0)},
         fields=(
             FieldOrigin("density", "read", 1.0),
             FieldOrigin("temperature", "read", 0.9),

@@ -89,7 +89,7 @@ def test_any_hdf5_reader_finds_names_units_and_rows(product, tmp_path):
         gas = file["views/x/maps/surface_density_gas"]
         assert gas.attrs["unit"] == "Msun/kpc**2"
         assert np.array_equal(gas[...], product.views["x"].maps["surface_density_gas"].values)
-        assert file["coverage/shares/name"].asstr()[0] == "clamped"
+        assert file["coverage/shares/name"].asstr()[0] == "beyond_table"
         assert '"M_gas": "Msun"' in file["galaxy"].attrs["units"]
 
 
@@ -226,7 +226,7 @@ def with_map(product, name, image):
 GAS = "surface_density_gas"
 UNIT = "Msun/kpc**2"
 BAD_MAPS = {
-    "another shape": (GAS, ProductMap(np.ones((20, 21)), UNIT, 0.0), "21 elements"),
+    "another shape": (GAS, ProductMap(np.ones((20, 21)), UNIT, 0.0), "expected 2[01] along nx"),
     "another width": (GAS, ProductMap(np.ones((19, 19)), UNIT, 0.0), "19|20"),
     "a cube": (GAS, ProductMap(np.ones((2, 20, 20)), UNIT, 0.0), "axes"),
     "text": (GAS, ProductMap(np.full((20, 20), "a"), UNIT, 0.0), "array of"),
@@ -260,7 +260,7 @@ def test_wrong_map_is_refused_before_anything_is_written(product, tmp_path, case
         ({"M_gas": "1e9"}, "str '1e9', expected float"),
         ({"M_gas": True}, "bool"),
         ({"helium": 1}, "int"),
-        ({"centre": np.zeros(2)}, "2 elements"),
+        ({"centre": np.zeros(2)}, "found 2 elements, expected 3"),
         ({"centre": np.array([0.0, np.nan, 0.0])}, "1 NaN"),
         ({"redshfit": 6.0}, "did you mean '/galaxy@redshift'"),
     ],

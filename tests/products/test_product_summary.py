@@ -35,8 +35,8 @@ def test_rows_hold_the_products_numbers(rows):
     assert [column.name for column in COLUMNS] == list(rows[0])
     assert rows[0]["alpha_CII"] == pytest.approx(rows[0]["M_gas"] / rows[0]["L_CII-158um"], rel=1e-14)
     assert rows[0]["worst_closure"] == -2e-4  # largest in size, sign kept
-    assert rows[0]["share_clamped"] == 0.0123
-    assert np.isnan([rows[1]["worst_closure"], rows[1]["share_clamped"], rows[1]["alpha_CII"]]).all()
+    assert rows[0]["share_beyond_table"] == 0.0123
+    assert np.isnan([rows[1]["worst_closure"], rows[1]["share_beyond_table"], rows[1]["alpha_CII"]]).all()
 
 
 def test_ecsv_comes_back_with_units(rows, tmp_path):

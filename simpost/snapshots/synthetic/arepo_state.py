@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from simpost.core import constants as c
-from simpost.core.units import MASS_DENSITY_CGS
 from simpost.snapshots.synthetic.galaxy import AnalyticGalaxy, Array
 from simpost.snapshots.synthetic.particles import (
     Particles,
@@ -30,7 +29,9 @@ SOLAR_PATTERN = (0.0, 0.0, 0.177, 0.052, 0.429, 0.094, 0.053, 0.050, 0.097)  # C
 _STAR_FORMING_DENSITY = 10.0  # cm^-3: cells above share the instantaneous SFR by mass
 _DUST_TO_METALS = 0.3
 _GRID_SHARE, _GRADED_SHARE = 12, 6  # one cell in so many belongs to the box grid, to the graded points
+_COARSEST_GRID = 8  # cells per side of the box
 _TRACERS_PER_CELL = 100
+_MOST_TRACERS = 4_000_000  # bounds the memory
 
 Columns = dict[str, NDArray]
 
@@ -55,7 +56,7 @@ class ArepoUnits:
     @property
     def velocity(self) -> float:
         """Code velocities (km/s sqrt(a)) in 1 km/s."""
-        return self.scale_factor**-0.5
+        return 1.0 / float(np.sqrt(self.scale_factor))
 
     @property
     def photon_density(self) -> float:
@@ -74,7 +75,8 @@ class GasCells:
     @property
     def density(self) -> Array:
         """Mean density of the cell [Msun/kpc^3]."""
-        return self.mass / self.volume
+        density: Array = self.mass / self.volume
+        return density
 
 
 def gas_cells(galaxy: AnalyticGalaxy, count: int) -> GasCells:
@@ -82,17 +84,18 @@ def gas_cells(galaxy: AnalyticGalaxy, count: int) -> GasCells:
 
     Generators: an even grid over the box, points of constant number per ln r that grade the cells
     between disc and box, and tracers of disc and clumps. Volumes are those of the true tessellation.
-    The mass of a cell is what the galaxy holds inside it, counted with `_TRACERS_PER_CELL` equal-mass
-    tracers per cell plus background x volume: the sum is exact, single cells scatter by a few per cent.
+    The mass of a cell is what the galaxy holds inside it, counted with about a hundred
+    equal-mass tracers per cell plus background x volume: the sum is exact, single cells scatter by
+    a few per cent.
     """
-    background = max(round((count / _GRID_SHARE) ** (1.0 / 3.0)), 6)
+    background = max(round((count / _GRID_SHARE) ** (1.0 / 3.0)), _COARSEST_GRID)
     generators = [_box_grid(galaxy, background), _graded_points(galaxy, count // _GRADED_SHARE)]
     generators.append(gas_tracers(galaxy, count - sum(map(len, generators))))
     position = np.concatenate(generators)
-    margin = 4.0 * galaxy.box_size / background
+    margin = 2.5 * galaxy.box_size / background
     volume = periodic_voronoi_volumes(position + 0.5 * galaxy.box_size, galaxy.box_size, margin)
 
-    tracers = gas_tracers(galaxy, _TRACERS_PER_CELL * count)
+    tracers = gas_tracers(galaxy, min(_TRACERS_PER_CELL * count, _MOST_TRACERS))
     _, cell = cKDTree(position).query(tracers)
     share = np.bincount(cell, minlength=len(position)) / len(tracers)
     mass = share * galaxy.structured_gas_mass + galaxy.background_density * volume
@@ -103,7 +106,8 @@ def _box_grid(galaxy: AnalyticGalaxy, background: int) -> Array:
     rng = np.random.default_rng([galaxy.seed, 3])
     axis = (np.arange(background) + 0.5) / background - 0.5
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    return (grid + 0.6 / background * (rng.random(grid.shape) - 0.5)) * galaxy.box_size
+    jittered: Array = (grid + 0.6 / background * (rng.random(grid.shape) - 0.5)) * galaxy.box_size
+    return jittered
 
 
 def _graded_points(galaxy: AnalyticGalaxy, count: int) -> Array:
@@ -112,7 +116,8 @@ def _graded_points(galaxy: AnalyticGalaxy, count: int) -> Array:
     radius = inner * (outer / inner) ** u[:, 0]
     cosine, angle = 2.0 * u[:, 1] - 1.0, 2.0 * np.pi * u[:, 2]
     sine = np.sqrt(1.0 - cosine**2)
-    return radius[:, None] * np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=1)
+    direction: Array = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=1)
+    return radius[:, None] * direction
 
 
 def gas_columns(galaxy: AnalyticGalaxy, cells: GasCells, units: ArepoUnits, thesan_zoom: bool) -> Columns:
@@ -122,13 +127,14 @@ def gas_columns(galaxy: AnalyticGalaxy, cells: GasCells, units: ArepoUnits, thes
     # u = (3/2) k_B T/(mu m_H) in (km/s)^2, no factors of a
     internal = 1.5 * galaxy.thermal_velocity_squared(density)
     metals = galaxy.metallicity(cells.position)
+    high_resolution = np.where(np.linalg.norm(cells.position, axis=1) < galaxy.halo_edge, mass, 0.0)
     forming = mass * (galaxy.hydrogen_density(density) > _STAR_FORMING_DENSITY)
     columns = {
         "Density": density * units.mass / units.length**3,
         "ElectronAbundance": x_e,
         "GFM_Metallicity": metals,
         "GFM_Metals": metal_fractions(galaxy, metals),
-        "HighResGasMass": mass * units.mass,
+        "HighResGasMass": high_resolution * units.mass,
         "InternalEnergy": internal,
         "Masses": mass * units.mass,
         "StarFormationRate": galaxy.instantaneous_sfr * forming / max(forming.sum(), 1e-300),
@@ -160,7 +166,7 @@ def photon_density(galaxy: AnalyticGalaxy, position: Array, units: ArepoUnits) -
 def metal_fractions(galaxy: AnalyticGalaxy, metallicity: Array) -> Array:
     """GFM_Metals (n, 10): H He C N O Ne Mg Si Fe and the untracked metals, mass fractions."""
     hydrogen = galaxy.hydrogen_fraction
-    fractions = metallicity[:, None] * np.array([*SOLAR_PATTERN, 0.0])
+    fractions: Array = metallicity[:, None] * np.array([*SOLAR_PATTERN, 0.0])
     fractions[:, 0] = hydrogen
     fractions[:, 1] = 1.0 - hydrogen - metallicity
     fractions[:, 9] = metallicity * (1.0 - sum(SOLAR_PATTERN))
@@ -225,7 +231,8 @@ def companion_centre(galaxy: AnalyticGalaxy) -> Array:
 def coordinates(galaxy: AnalyticGalaxy, position: Array, units: ArepoUnits) -> Array:
     """Code coordinates in [0, BoxSize) of centred positions [kpc]."""
     box = galaxy.box_size * units.length
-    return (position * units.length + 0.5 * box) % box
+    code: Array = (position * units.length + 0.5 * box) % box
+    return code
 
 
 def single_precision(columns: Columns) -> Columns:

@@ -21,6 +21,17 @@ from simpost.core.errors import InputError
 from simpost.core.units import G_INTERNAL, MASS_DENSITY_CGS
 
 Array = NDArray[np.float64]
+_POSITIVE = (
+    "box_size",
+    "disc_mass",
+    "scale_length",
+    "scale_height",
+    "clump_radius",
+    "background_density",
+    "halo_mass",
+    "halo_scale_radius",
+    "solid_body_radius",
+)
 NON_THERMAL_GAMMA = 1.4  # science choice of simpost where a run does not state its own
 
 
@@ -85,9 +96,7 @@ class AnalyticGalaxy:
     halo_scale_radius: float = 4.0
 
     def __post_init__(self) -> None:
-        positive = ("box_size", "disc_mass", "scale_length", "scale_height", "clump_radius")
-        positive += ("background_density", "halo_mass", "halo_scale_radius", "solid_body_radius")
-        for name in positive:
+        for name in _POSITIVE:
             if not getattr(self, name) > 0.0:
                 raise InputError(name, f"{getattr(self, name)}", "a number above 0")
         if self.clump_count < 0 or self.redshift < 0.0:
@@ -110,7 +119,7 @@ class AnalyticGalaxy:
         i, p = np.radians([self.inclination, self.position_angle])
         about_x = np.array([[1, 0, 0], [0, np.cos(i), -np.sin(i)], [0, np.sin(i), np.cos(i)]])
         about_z = np.array([[np.cos(p), -np.sin(p), 0], [np.sin(p), np.cos(p), 0], [0, 0, 1]])
-        return about_z @ about_x
+        return np.asarray(about_z @ about_x, dtype=float)
 
     def to_disc(self, positions: Array) -> Array:
         """Positions or vectors (n, 3) of the box frame in the frame of the disc."""
@@ -140,7 +149,8 @@ class AnalyticGalaxy:
         disc = self.to_disc(positions)
         radius = np.hypot(disc[:, 0], disc[:, 1])
         with np.errstate(over="ignore"):  # cosh far above the disc: 1/inf = 0 is meant
-            density = np.exp(-radius / self.scale_length) / np.cosh(disc[:, 2] / self.scale_height) ** 2
+            vertical = np.cosh(disc[:, 2] / self.scale_height) ** -2.0
+        density: Array = vertical * np.exp(-radius / self.scale_length)
         density *= self.surface_density_disc(0.0) / (2.0 * self.scale_height)
         norm = self.clump_mass / ((2.0 * np.pi) ** 1.5 * self.clump_radius**3)
         for centre in self.clump_positions:
@@ -220,13 +230,14 @@ class AnalyticGalaxy:
         disc = self.to_disc(positions)
         omega = self.rotation_velocity / np.maximum(self.radius(positions), self.solid_body_radius)
         spin = np.stack([-omega * disc[:, 1], omega * disc[:, 0], np.zeros(len(disc))], axis=1)
-        return self.to_box(spin) + np.asarray(self.bulk_velocity)
+        return self.to_box(spin) + np.asarray(self.bulk_velocity, dtype=float)
 
     def velocity_gradient_norm(self, positions: Array) -> Array:
         """Frobenius norm of dv_i/dx_j [km/s/kpc]: sqrt((dv/dR)^2 + (v/R)^2), shape (n,)."""
         radius = self.radius(positions)
         omega = self.rotation_velocity / np.maximum(radius, self.solid_body_radius)
-        return omega * np.where(radius < self.solid_body_radius, np.sqrt(2.0), 1.0)
+        shape: Array = np.where(radius < self.solid_body_radius, np.sqrt(2.0), 1.0)
+        return omega * shape
 
     # Truth: gas
 
@@ -282,7 +293,8 @@ class AnalyticGalaxy:
         lookback = np.asarray(lookback, dtype=float)
         steady = self.constant_sfr * np.minimum(lookback, self.constant_duration)
         burst = self.burst_sfr * np.minimum(lookback, self.burst_duration)
-        return 1e6 * (steady + burst)
+        formed: Array = 1e6 * (steady + burst)
+        return formed
 
     def mean_sfr(self, window: float) -> float:
         """Mean star formation rate [Msun/yr] over the last `window` Myr."""
@@ -312,7 +324,8 @@ class AnalyticGalaxy:
         """
         r = np.minimum(np.asarray(radius, dtype=float), self.halo_edge)
         profile = (r / (r + self.halo_scale_radius)) ** 2
-        return self.halo_mass * profile * (1.0 + self.halo_scale_radius / self.halo_edge) ** 2
+        whole = (1.0 + self.halo_scale_radius / self.halo_edge) ** 2
+        return np.asarray(self.halo_mass * whole * profile)
 
     def mass_within(self, radius: float) -> float:
         """All mass [Msun] in a sphere that holds the whole disc (radius >= 10 scale lengths)."""
@@ -334,5 +347,5 @@ class AnalyticGalaxy:
 
     def halo_dispersion(self, radius: ArrayLike) -> Array:
         """One-dimensional speed [km/s] sqrt(G M_dm(<r)/(3 r)) given to the halo's particles."""
-        radius = np.maximum(np.asarray(radius, dtype=float), 1e-6)
-        return np.sqrt(G_INTERNAL * self.dark_matter_within(radius) / (3.0 * radius))
+        safe = np.maximum(np.asarray(radius, dtype=float), 1e-6)
+        return np.asarray(np.sqrt(G_INTERNAL * self.dark_matter_within(safe) / (3.0 * safe)))

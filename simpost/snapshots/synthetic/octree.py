@@ -24,6 +24,7 @@ Integers = NDArray[np.int64]
 OFFSETS: Integers = np.array([[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)], dtype=np.int64)
 _ALL_NEIGHBOURS: Integers = np.array(list(product((-1, 0, 1), repeat=3)), dtype=np.int64)
 _TRACERS_PER_LEAF = 16
+_MOST_TRACERS = 4_000_000  # bounds the memory; still four per leaf for a million leaves
 _LEAVES_PER_DOMAIN = 64  # at least, so that every domain owns octs
 MAX_LEVEL = 16  # Hilbert keys up to 8^17 are exact in the float64 of the files
 
@@ -90,7 +91,7 @@ def build_octree(galaxy: AnalyticGalaxy, levelmin: int, levelmax: int, leaves: i
     splits = (leaves - 8**levelmin) // 7
     if splits < 0:
         raise InputError("leaves", f"{leaves}", f"at least 8^levelmin = {8**levelmin}", "lower levelmin")
-    tracers = gas_tracers(galaxy, _TRACERS_PER_LEAF * leaves)
+    tracers = gas_tracers(galaxy, min(_TRACERS_PER_LEAF * leaves, _MOST_TRACERS))
     fine = ((tracers / galaxy.box_size + 0.5) * 2**levelmax).astype(np.int64)
     counted = {
         level: np.unique(pack(fine >> (levelmax - level)), return_counts=True)

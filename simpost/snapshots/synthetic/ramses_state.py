@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simpost.core import constants as c
 from simpost.core.units import MASS_DENSITY_CGS
@@ -40,12 +42,12 @@ class RamsesUnits:
 
     @property
     def velocity(self) -> float:
-        """cm/s."""
+        """Code velocity in cm/s."""
         return self.length / self.time
 
     @property
     def mass(self) -> float:
-        """g."""
+        """Code mass in g."""
         return self.density * self.length**3
 
     @property
@@ -137,7 +139,11 @@ def photon_values(galaxy: AnalyticGalaxy, tree: Octree) -> dict[int, Array]:
 
 
 def _fill(
-    galaxy: AnalyticGalaxy, tree: Octree, leaf_values, variables: int, mass_weighted
+    galaxy: AnalyticGalaxy,
+    tree: Octree,
+    leaf_values: Callable[[Array, float], Array],
+    variables: int,
+    mass_weighted: NDArray[np.bool_],
 ) -> dict[int, Array]:
     values: dict[int, Array] = {}
     for level in range(tree.levelmax, 0, -1):
@@ -154,9 +160,9 @@ def _fill(
     return values
 
 
-def _restrict(children: Array, mass_weighted) -> Array:
+def _restrict(children: Array, mass_weighted: NDArray[np.bool_]) -> Array:
     """Mean over the eight cells of every oct, weighted by the first variable where asked."""
-    mean = children.mean(axis=1)
+    mean: Array = children.mean(axis=1)
     if mass_weighted.any():
         density = children[:, :, :1]
         by_mass = (children * density).sum(axis=1) / density.sum(axis=1)

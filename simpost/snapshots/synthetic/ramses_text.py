@@ -88,7 +88,7 @@ def info_rt_text(galaxy: AnalyticGalaxy, layout: HydroLayout) -> str:
     upper = [high if np.isfinite(high) else 0.0 for high in groups.upper]
     ionising = [number for number, share in enumerate(groups.ionising_share, 1) if share > 0.0]
     counts = [("nRTvar", 4 * len(groups)), ("nIons", len(layout.ions)), ("nGroups", len(groups))]
-    lines = _pairs([*counts, ("iIons", layout.first_ion)], 13) + [""]
+    lines = [*_pairs([*counts, ("iIons", layout.first_ion)], 13), ""]
     x = galaxy.hydrogen_fraction
     lines += [*_pairs([("X_fraction", x), ("Y_fraction", 1.0 - x)], 13), ""]
     lines += _pairs([("unit_np", units.photon_density), ("unit_pf", units.photon_flux)], 13)
@@ -99,8 +99,8 @@ def info_rt_text(galaxy: AnalyticGalaxy, layout: HydroLayout) -> str:
     lines.append("  groupL1  [eV]  =" + "".join(f"{value:12.3f}" for value in upper))
     lines.append("  spec2group     =" + "".join(f"{number:12d}" for number in ionising))
     for number, (name, energy) in enumerate(zip(groups.name, groups.mean_energy, strict=True), 1):
-        sigma = _CROSS_SECTIONS.get(name, (0.0, 0.0, 0.0))
-        sigma = ((0.0,) if layout.molecular else ()) + sigma  # H2 first
+        h2 = (0.0,) if layout.molecular else ()
+        sigma = (*h2, *_CROSS_SECTIONS.get(name, (0.0, 0.0, 0.0)))
         lines += [f"  ---Group {number}", f"  egy      [eV]  ={energy:12.3E}"]
         lines += [f"  {kind}    [cm^2]  =" + "".join(f"{s:12.3E}" for s in sigma) for kind in ("csn", "cse")]
     lines.append(" -------------------------------------------------------")
@@ -141,16 +141,25 @@ def namelist_text(galaxy: AnalyticGalaxy, tree: Octree, layout: HydroLayout, pro
         return ".true." if value else ".false."
 
     groups = {
-        "RUN_PARAMS": ["cosmo=.true.", "pic=.true.", "poisson=.true.", "hydro=.true.", "rt=.true."]
-        + [f"use_proper_time={flag(proper_time)}", "nsubcycle=1,1,2"],
+        "RUN_PARAMS": [
+            *(f"{physics}=.true." for physics in ("cosmo", "pic", "poisson", "hydro", "rt")),
+            f"use_proper_time={flag(proper_time)}",
+        ],
         "OUTPUT_PARAMS": ["noutput=1", f"aout={galaxy.scale_factor:.10f}"],
         "AMR_PARAMS": [f"levelmin={tree.levelmin}", f"levelmax={tree.levelmax}"],
         "HYDRO_PARAMS": [f"gamma={GAMMA:.7f}"]
         + ([f"gamma_rad={NON_THERMAL_GAMMA}"] if layout.non_thermal else []),
-        "SF_PARAMS": [f"n_star={_STAR_DENSITY}", f"T2_star={_STAR_TEMPERATURE}"]
-        + [f"g_star={_STAR_GAMMA:.7f}"],
-        "RT_PARAMS": [f"X={galaxy.hydrogen_fraction}", f"Y={1.0 - galaxy.hydrogen_fraction:.6f}"]
-        + [f"rt_c_fraction={REDUCED_LIGHT_SPEED}", f"isH2={flag(layout.molecular)}"],
+        "SF_PARAMS": [
+            f"n_star={_STAR_DENSITY}",
+            f"T2_star={_STAR_TEMPERATURE}",
+            f"g_star={_STAR_GAMMA:.7f}",
+        ],
+        "RT_PARAMS": [
+            f"X={galaxy.hydrogen_fraction}",
+            f"Y={1.0 - galaxy.hydrogen_fraction:.6f}",
+            f"rt_c_fraction={REDUCED_LIGHT_SPEED}",
+            f"isH2={flag(layout.molecular)}",
+        ],
     }
     lines = ["! synthetic output written by simpost"]
     for name, rows in groups.items():

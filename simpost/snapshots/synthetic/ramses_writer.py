@@ -59,6 +59,12 @@ def write_ramses(
 
     Parameters
     ----------
+    galaxy, folder, output
+        What to write, where, and the number of the output (1 to 99999).
+    levelmin, levelmax, n_domains
+        Coarsest and finest cell level, and the number of Hilbert domains (files of each kind).
+    n_stars, n_dark_matter
+        Numbers of star and dark-matter particles.
     leaves
         Number of leaf cells aimed at (2:1 grading adds some); cells are split by gas mass.
     photon_descriptor

@@ -58,4 +58,4 @@ def _cell_volumes(diagram: Voronoi, count: int) -> Array:
     distance = np.linalg.norm(diagram.points[pairs[:, 0]] - diagram.points[pairs[:, 1]], axis=1)
     pyramid = area * distance / 6.0
     total = np.bincount(pairs.ravel(), weights=np.repeat(pyramid, 2), minlength=count)
-    return total[:count]
+    return np.asarray(total[:count], dtype=float)

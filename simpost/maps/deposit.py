@@ -1,0 +1,293 @@
+"""Put cells on the pixels of a view and account for every bit of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simpost.core.errors import InputError, nearest_name
+from simpost.maps import swiftsimio_backends
+from simpost.maps.amr_kernels import deposit_leaves
+from simpost.maps.closure_kernels import shares_in_square
+from simpost.maps.smoothed_kernels import deposit_smoothed
+from simpost.maps.smoothing import separable_table, smoothing_kernel
+from simpost.maps.view import View
+
+FloatArray = NDArray[np.float64]
+
+PIXEL_INTEGRATED = "pixel_integrated"
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)  # kernel shares good to 1e-12
+
+
+@dataclass(frozen=True)
+class MapResult:
+    """A map and the account of what it holds.
+
+    Parameters
+    ----------
+    values : (ny, nx)
+        Quantity per kpc^2, row 0 at the bottom.
+    closure : float
+        (sum of the map x pixel area - Q_view) / Q_view, where Q_view is the sum over the selected
+        cells of their quantity times their share inside the field of view, computed without the
+        pixels. For quantities of either sign the denominator is the sum of moduli. NaN if there is
+        nothing to compare.
+    closure_reason : str
+        Why `closure` is NaN; empty otherwise.
+    total_selected : float
+        Sum of the quantity inside the slab of depth (leaves: the part of them inside).
+    total_outside_fov : float
+        What of `total_selected` lies beside the field of view and is not on the map.
+    n_cells : int
+        Cells (or points) that lie at least partly inside slab and field of view.
+    """
+
+    values: FloatArray
+    closure: float
+    closure_reason: str
+    total_selected: float
+    total_outside_fov: float
+    n_cells: int
+
+
+class Depositor:
+    """Accumulates chunks of leaves, smoothed cells or points on the pixels of one view.
+
+    Memory is one image per quantity. Positions are relative to the galaxy's centre. Slab and window
+    are half-open: a point on the far edge is outside.
+
+    Parameters
+    ----------
+    view : View
+        Window, slab and pixels.
+    quantities : sequence of str
+        Names of the extensive quantities that every chunk will bring.
+    kernel : str
+        Smoothing kernel of `add_cells`, see `smoothing.KERNELS`; default "s25" (Shen+2025).
+    backend : str
+        "pixel_integrated" (default), or a backend of swiftsimio to check `add_cells` against.
+
+    Raises
+    ------
+    InputError
+        Unknown kernel or backend, or a backend of swiftsimio with a kernel that is not its own W2.
+    """
+
+    def __init__(
+        self, view: View, quantities: Sequence[str], kernel: str = "s25", backend: str = PIXEL_INTEGRATED
+    ) -> None:
+        known = [PIXEL_INTEGRATED, *swiftsimio_backends.BACKENDS]
+        if backend not in known:
+            raise InputError("backend", f"'{backend}'", "a deposit backend", nearest_name(backend, known))
+        self.view = view
+        self.kernel = smoothing_kernel(kernel)
+        self.backend = backend
+        if backend != PIXEL_INTEGRATED and self.kernel.shape != 0:
+            raise InputError("kernel", f"'{kernel}'", f"'s25', the only one backend '{backend}' knows")
+        self._names = tuple(quantities)
+        if not self._names or len(set(self._names)) != len(self._names):
+            raise InputError("quantities", str(list(self._names)), "one or more different names")
+        self._image = np.zeros((len(self._names), view.n_pixels, view.n_pixels))
+        self._selected, self._inside, self._modulus, self._outside = np.zeros((4, len(self._names)))
+        self._n_cells = 0
+
+    def add_leaves(self, position: ArrayLike, size: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
+        """Add octree leaves by their exact overlap with pixels and slab.
+
+        Parameters
+        ----------
+        position : (n, 3)
+            Leaf centres [kpc].
+        size : (n,)
+            Leaf sides [kpc].
+        quantities : mapping of name to (n,)
+            Extensive quantities, any unit.
+
+        Raises
+        ------
+        InputError
+            Shapes, names or values are wrong, or the view is not along the coordinate axes.
+        """
+        if not self.view.is_axis_aligned:
+            found = f"line_of_sight {self.view.line_of_sight}"
+            raise InputError(
+                f"view '{self.view.name}'", found, "x, y or z for octree leaves", "turn the view"
+            )
+        position, size, columns = self._chunk(position, size, "size", quantities)
+        x, y, depth = self.view.project(position)
+        half_width, half_depth = 0.5 * self.view.width, 0.5 * self.view.depth
+        in_slab = _overlap(depth, size, half_depth) / size
+        columns *= in_slab[:, None]
+        if not np.all(in_slab > 0.0):
+            touching = in_slab > 0.0
+            x, y, size, columns = x[touching], y[touching], size[touching], columns[touching]
+        share = _overlap(x, size, half_width) / size * (_overlap(y, size, half_width) / size)
+        self._record(columns, share)
+        deposit_leaves(x, y, size, columns, half_width, self.view.pixel, self._image)
+
+    def add_cells(self, position: ArrayLike, r_cell: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
+        """Add Voronoi cells as smoothing kernels; a cell is in the slab when its centre is.
+
+        Parameters
+        ----------
+        position : (n, 3)
+            Generators [kpc].
+        r_cell : (n,)
+            Radii (3 V/4 pi)^(1/3) of the cells [kpc]; the kernel's H is a fixed multiple of them.
+        quantities : mapping of name to (n,)
+            Extensive quantities, any unit.
+
+        Raises
+        ------
+        InputError
+            Shapes, names or values are wrong.
+        """
+        position, r_cell, columns = self._chunk(position, r_cell, "r_cell", quantities)
+        x, y, depth = self.view.project(position)
+        selected = self._in_slab(depth)
+        x, y, columns = x[selected], y[selected], columns[selected]
+        support = self.kernel.h_over_r_cell * r_cell[selected]
+        half_width, share = 0.5 * self.view.width, np.empty(x.size)
+        shares_in_square(x, y, support, self.kernel.shape, half_width, _NODES, _NODE_WEIGHTS, share)
+        self._record(columns, share)
+        if self.backend != PIXEL_INTEGRATED:
+            for k in range(len(self._names)):
+                column = np.ascontiguousarray(columns[:, k])
+                self._image[k] += swiftsimio_backends.deposit(self.backend, self.view, x, y, support, column)
+            return
+        weights, table = separable_table(self.kernel.shape)
+        deposit_smoothed(x, y, support, columns, weights, table, half_width, self.view.pixel, self._image)
+
+    def add_points(self, position: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
+        """Add points (stars) to the pixels they lie in.
+
+        Parameters
+        ----------
+        position : (n, 3)
+            Positions [kpc].
+        quantities : mapping of name to (n,)
+            Extensive quantities, any unit.
+
+        Raises
+        ------
+        InputError
+            Shapes, names or values are wrong.
+        """
+        position, _, columns = self._chunk(position, None, "", quantities)
+        x, y, depth = self.view.project(position)
+        selected = self._in_slab(depth)
+        x, y, columns = x[selected], y[selected], columns[selected]
+        half_width, n_pixels = 0.5 * self.view.width, self.view.n_pixels
+        inside = (x >= -half_width) & (x < half_width) & (y >= -half_width) & (y < half_width)
+        self._record(columns, inside.astype(float))
+        edges = self.view.edges()[1:-1]
+        pixel = np.searchsorted(edges, y[inside], side="right") * n_pixels
+        pixel += np.searchsorted(edges, x[inside], side="right")
+        for k in range(len(self._names)):
+            counts = np.bincount(pixel, weights=columns[inside, k], minlength=n_pixels**2)
+            self._image[k] += counts.reshape(n_pixels, n_pixels)
+
+    def finish(self) -> dict[str, MapResult]:
+        """Return the map of every quantity [per kpc^2] with its closure."""
+        return {name: self._result(k) for k, name in enumerate(self._names)}
+
+    def _result(self, k: int) -> MapResult:
+        closure, reason = float("nan"), ""
+        if self._n_cells == 0:
+            reason = "no cells"
+        elif self._modulus[k] == 0.0:
+            reason = "quantity is zero in every cell"
+        else:
+            closure = float((self._image[k].sum() - self._inside[k]) / self._modulus[k])
+        return MapResult(
+            values=self._image[k] / self.view.pixel**2,
+            closure=closure,
+            closure_reason=reason,
+            total_selected=float(self._selected[k]),
+            total_outside_fov=float(self._outside[k]),
+            n_cells=self._n_cells,
+        )
+
+    def _in_slab(self, depth: FloatArray) -> NDArray[np.bool_]:
+        half_depth = 0.5 * self.view.depth
+        return np.asarray((depth >= -half_depth) & (depth < half_depth))
+
+    def _record(self, columns: FloatArray, share: FloatArray) -> None:
+        """Account for a chunk: `share` is the part of each cell inside the field of view."""
+        self._selected += columns.sum(axis=0)
+        self._inside += share @ columns
+        self._modulus += share @ np.abs(columns)
+        self._outside += (1.0 - share) @ columns
+        self._n_cells += int(np.count_nonzero(share))
+
+    def _chunk(
+        self,
+        position: ArrayLike,
+        radius: ArrayLike | None,
+        radius_name: str,
+        quantities: Mapping[str, ArrayLike],
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Checked float64 arrays: position (n, 3), size or radius (n,), quantities (n, k)."""
+        position = _plain("position", position)
+        if position.ndim != 2 or position.shape[1] != 3:
+            raise InputError("position", f"shape {position.shape}", "shape (n, 3)")
+        n = position.shape[0]
+        length = np.ones(n) if radius is None else _column(radius_name, radius, n)
+        if np.any(length <= 0.0):
+            found = f"{np.count_nonzero(length <= 0.0)} values not above zero"
+            raise InputError(radius_name, found, "positive lengths in kpc")
+        for name in quantities:
+            if name not in self._names:
+                remedy = nearest_name(name, list(self._names))
+                raise InputError(f"quantity '{name}'", "no map of that name", "a declared quantity", remedy)
+        for name in self._names:
+            if name not in quantities:
+                raise InputError(f"quantity '{name}'", "no column", "a column in every chunk")
+        columns = np.stack(
+            [_column(f"quantity '{name}'", quantities[name], n) for name in self._names], axis=1
+        )
+        return position, length, columns
+
+
+def ratio_map(weighted: MapResult, weight: MapResult) -> FloatArray:
+    """Weighted mean <q>_w per pixel: map of q w over map of w, NaN where the map of w is zero.
+
+    Parameters
+    ----------
+    weighted, weight : MapResult
+        Maps of q w and of w from the same view, (ny, nx).
+    """
+    mean = np.full_like(weight.values, np.nan)
+    np.divide(weighted.values, weight.values, out=mean, where=weight.values != 0.0)
+    return mean
+
+
+def _overlap(centre: FloatArray, size: FloatArray, half_width: float) -> FloatArray:
+    """Length of [centre -+ size/2] inside [-half_width, half_width]."""
+    low = np.maximum(centre - 0.5 * size, -half_width)
+    high = np.minimum(centre + 0.5 * size, half_width)
+    # a leaf well inside is whole to the last bit: its share is one, not one minus rounding
+    whole = np.abs(centre) + 0.5 * size <= half_width
+    return np.where(whole, size, np.maximum(high - low, 0.0))
+
+
+def _plain(name: str, values: ArrayLike) -> FloatArray:
+    if hasattr(values, "units"):
+        raise InputError(
+            name, f"a quantity in {values.units}", "plain numbers in internal units", "convert it"
+        )
+    array = np.ascontiguousarray(values, dtype=float)
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise InputError(name, f"{bad} NaN or infinite values", "finite numbers")
+    return array
+
+
+def _column(name: str, values: ArrayLike, n: int) -> FloatArray:
+    array = _plain(name, values)
+    if array.shape != (n,):
+        raise InputError(name, f"shape {array.shape}", f"shape ({n},), one value per position")
+    return array

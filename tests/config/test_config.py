@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpost.config import ConfigErrors, canonical_yaml, config_hash, load_config, preset_names, resolve
+from simpost.config.quantities import parse_quantity
+from simpost.core.errors import ConfigError, SimpostError
+
+MINIMAL = {"snapshots": ["sample:ramses-zoom"]}
+
+
+def _errors(raw):
+    with pytest.raises(ConfigErrors) as caught:
+        resolve(raw)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "expected"),
+    [("30 pc", "length", 0.03), ("1e9 Msun", "mass", 1e9), ("10 Myr", "time", 10.0), ("2.5Gyr", "time", 2500.0),
+     ("1 Mpc", "length", 1000.0), ("-3 kpc", "length", -3.0)],
+)  # fmt: skip
+def test_quantities_become_internal_units(text, dimension, expected):
+    assert parse_quantity(text, dimension) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.floats(1e-6, 1e6), st.sampled_from(["pc", "kpc", "Mpc"]))
+def test_dumped_configuration_means_the_same(value, unit):
+    config = resolve({**MINIMAL, "maps": {"width": f"{value!r} {unit}", "pixel": f"{value!r} {unit}"}})
+    from ruamel.yaml import YAML
+
+    again = resolve(YAML(typ="safe").load(canonical_yaml(config)))
+    assert again.maps.width == pytest.approx(config.maps.width, rel=1e-11)
+
+
+def test_unknown_key_names_file_line_and_nearest(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("snapshots: [a]\nmaps:\n  widht: 5 kpc\n")
+    with pytest.raises(ConfigErrors) as caught:
+        load_config(path)
+    assert str(caught.value) == (
+        f"{path}, line 3, maps.widht: found an unknown key, expected a key simpost knows; did you mean 'width'?"
+    )
+
+
+def test_every_problem_has_its_own_line():
+    lines = _errors({**MINIMAL, "maps": {"width": "5 Msun", "pixel": 30}, "emission": {"pdf": "mas", "pdf_b": 3}})
+    assert len(lines.splitlines()) == 4
+    assert "maps.width: found '5 Msun', expected a length in pc, kpc, Mpc" in lines
+    assert "maps.pixel: found 30 without a unit, expected something like '30 kpc'" in lines
+    assert "emission.pdf: found 'mas', expected 'mass', 'volume', 'none' or 'meanC'" in lines
+    assert "emission.pdf_b: found 3, expected less than or equal to 1" in lines
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"snapshots": []}, "snapshots"),
+        ({}, "snapshots: found nothing, expected this key is needed"),
+        ({**MINIMAL, "maps": {"width": "1 kpc", "pixel": "2 kpc"}}, "at most the width"),
+        ({**MINIMAL, "maps": {"width": "1 Mpc", "pixel": "1 pc"}}, "at most 20000"),
+        ({**MINIMAL, "maps": {"width": "nan kpc"}}, "a number with a unit"),
+        ({**MINIMAL, "maps": {"width": "0 kpc"}}, "a positive, finite number"),
+        ({**MINIMAL, "views": ["q"]}, "views.0"),
+        ({**MINIMAL, "galaxies": {"count": 0}}, "greater than or equal to 1"),
+        ({**MINIMAL, "galaxies": {"finder": "centres"}}, "both or neither"),
+    ],
+)
+def test_values_out_of_range_are_refused(raw, words):
+    assert words in _errors(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("snapshots: [a]\nsnapshots: [b]\n", "line 2"),
+        ("snapshots: [a\n b: {", "line 2"),
+        ("", "an empty file"),
+        ("- a\n", "no mapping of keys"),
+        ("preset: sera\nsnapshots: [a]\n", "did you mean 'serra'?"),
+    ],
+)
+def test_broken_files_are_one_line(tmp_path, text, words):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_binary_files_are_one_line(tmp_path):
+    with pytest.raises(SimpostError, match="no such file"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(SimpostError, match="no text"):
+        load_config(tmp_path / "binary.yaml")
+
+
+def test_file_wins_over_preset_and_preset_over_default():
+    config = resolve({**MINIMAL, "preset": "thesan_zoom", "maps": {"pixel": "0.5 kpc"}})
+    assert config.maps.pixel == 0.5
+    assert config.maps.width == 10.0
+    assert config.emission.cmb is False
+
+
+def test_hash_ignores_the_output_folder_only():
+    base = config_hash(resolve(MINIMAL))
+    assert config_hash(resolve({**MINIMAL, "output": "elsewhere"})) == base
+    assert config_hash(resolve({**MINIMAL, "seed": 1})) != base
+
+
+def test_presets_and_examples_are_valid():
+    for name in preset_names():
+        resolve({**MINIMAL, "preset": name})
+    examples = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+    assert examples
+    for path in examples:
+        load_config(path)
