@@ -131,10 +131,10 @@ class ArepoSnapshot:
             return self._given_eos, ""
         config, parameters = self._files.config, self._files.parameters
         if "USE_SFR" in config or "FactorEVP" in parameters:
-            resolved = any(flag.startswith("SMUGGLE") for flag in config)
+            resolved = any(str(flag).startswith("SMUGGLE") for flag in config)
             return "FactorEVP" in parameters and not resolved, ""
         label = self._files.header_attributes.get("RunLabel", b"")
-        label = label.decode() if isinstance(label, bytes) else str(label)
+        label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
         if "TNG" in label or "Illustris" in label:
             return True, ""
         if "StarFormationRate" in self._files.fields[GAS] and not config:

@@ -180,36 +180,43 @@ def interpolate(table, index, log_n0, mach):
     return 10.0 ** np.interp(np.log10(mach), table.log_mach, at[1:])
 
 
+def part_of(grid, variant, z=slice(4, 6), g0=slice(5, 7), column=slice(None)):
+    """One variant of [CII] on a part of the axes."""
+    pick = (slice(variant, variant + 1), slice(None), z, g0, column)
+    axes = (grid.log_n, grid.log_z[z], grid.log_g0[g0], grid.log_column[column])
+    return LineGrid(*axes, (grid.variants[variant],), {CII: grid.line(CII)[pick]})
+
+
+@pytest.mark.parametrize(("variant", "worst", "rms"), [(0, 0.01, 0.003), (1, 0.05, 0.005)])
 @pytest.mark.parametrize("pdf", ["mass", "volume"])
-def test_averaged_table_against_quadrature(slab_grid, average, pdf):
+def test_averaged_table_against_quadrature(slab_grid, pdf, variant, worst, rms):
     """Typical gas, from diffuse to molecular clouds, between the nodes in density and Mach number."""
-    table = average(slab_grid, pdf)
+    grid = part_of(slab_grid, variant, slice(3, 8), slice(1, 11, 3), slice(24, 57, 4))
+    table = average_over_pdf(grid, CII, pdf)
     rng = np.random.default_rng(7)
     errors = []
-    for _ in range(300):
-        z, g0, column = rng.integers(3, 8), rng.integers(1, 11), rng.integers(24, 57)
+    for _ in range(1000):
+        index = (0, slice(None), *(rng.integers(0, size) for size in grid.shape[2:]))
         log_n0, mach = rng.uniform(-1.0, 4.0), 10.0 ** rng.uniform(-1.0, 2.0)
-        index = (0, slice(None), z, g0, column)
-        expected = quadrature(slab_grid, index, log_n0, mach, pdf)
+        expected = quadrature(grid, index, log_n0, mach, pdf)
         errors.append(interpolate(table, index, log_n0, mach) / expected - 1.0)
-    assert np.abs(errors).max() < 0.01
-    assert np.sqrt(np.mean(np.square(errors))) < 0.003
+    assert np.abs(errors).max() < worst
+    assert np.quantile(np.abs(errors), 0.98) < 0.01
+    assert np.sqrt(np.mean(np.square(errors))) < rms
 
 
-def test_nodes_are_exact(slab_grid, average):
-    table = average(slab_grid, "mass")
-    index = (1, slice(None), 4, 6, 40)
+def test_nodes_are_exact(slab_grid):
+    grid = part_of(slab_grid, 1, column=slice(40, 42))
+    table = average_over_pdf(grid, CII)
+    index = (0, slice(None), 0, 1, 0)
     for i, m in ((9, 4), (20, 12), (41, 20)):
-        expected = quadrature(slab_grid, index, table.log_n[i], 10.0 ** table.log_mach[m], "mass")
-        assert 10.0 ** table.log_l[1, i, 4, 6, 40, m + 1] == pytest.approx(expected, rel=5e-3)
+        expected = quadrature(grid, index, table.log_n[i], 10.0 ** table.log_mach[m], "mass")
+        assert 10.0 ** table.log_l[0, i, 0, 1, 0, m + 1] == pytest.approx(expected, rel=2e-3)
 
 
 @pytest.mark.parametrize(("pdf_column", "exponent"), [("clump", 2.0 / 3.0), ("depth", 1.0)])
 def test_columns_that_follow_the_density(slab_grid, pdf_column, exponent):
-    grid = LineGrid(
-        slab_grid.log_n, slab_grid.log_z[4:6], slab_grid.log_g0[5:7], slab_grid.log_column,
-        ("non_ionising",), {CII: slab_grid.line(CII)[:1, :, 4:6, 5:7]},
-    )  # fmt: skip
+    grid = part_of(slab_grid, 0)
     table = average_over_pdf(grid, CII, "mass", pdf_column=pdf_column)
     for i, k, m in ((16, 32, 8), (32, 40, 12), (40, 48, 16), (24, 24, 20)):
         index = (0, slice(None), 1, 1)
@@ -253,7 +260,7 @@ def test_share_from_beyond_the_grid():
 
 def test_cmb_is_applied_to_nodes_before_the_average():
     # where eta varies with density, the average of eta l is not eta(n0) times the average of l
-    grid, z = two_level_grid(log_n=np.linspace(-2.0, 6.0, 161)), 10.0
+    grid, z = two_level_grid(np.linspace(-2.0, 6.0, 161), np.array([16.0, 24.0])), 10.0
     table = average_over_pdf(grid, CII, "mass", redshift=z)
     m, i = 13, int(np.argmin(np.abs(table.log_n - 2.0)))
     mean, sigma = log_normal(10.0 ** table.log_mach[m])

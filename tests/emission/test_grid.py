@@ -133,7 +133,7 @@ def test_damaged_and_foreign_files(tmp_path):
         ({"emission": {}}, "no line"),
         ({"emission": {CII: np.zeros((1, 2, 2, 2, 2))}}, "shape"),
         ({"emission": {CII: np.full((1, 2, 2, 3, 2), np.nan)}}, "not finite"),
-        ({"emission": {"CII": np.zeros((1, 2, 2, 3, 2))}}, "did you mean"),
+        ({"emission": {"CII-158": np.zeros((1, 2, 2, 3, 2))}}, "did you mean"),
         ({"policy": {"log_n": (0.0, 0.0)}}, "policy"),
     ],
 )

@@ -324,7 +324,7 @@ def test_emission_is_linear_in_metals_at_vanishing_metallicity():
 
 @pytest.mark.parametrize("n", [1e2, 1e4])
 def test_face_temperature_follows_the_field(n):
-    log_ratio = np.arange(-3.0, 5.6, 0.5)
+    log_ratio = np.arange(-3.0, 5.1, 0.5)
     face = np.array([slab_model(n, 1.0, n * 10.0**x, False).temperature[0] for x in log_ratio])
     rising = face[log_ratio <= 2.0]
     assert (rising[1:] >= 0.98 * rising[:-1]).all()

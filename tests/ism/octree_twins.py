@@ -34,12 +34,12 @@ def touching(corner, width, i, box=None):
     return axis_of, sign_of
 
 
-def balance(corner, level, finest):
+def balance(corner, level, finest, box=None):
     """Refine until no face separates leaves more than one level apart."""
     while True:
         width = 1 << (finest - level)
         for i in range(len(level)):
-            axis, _ = touching(corner, width, i)
+            axis, _ = touching(corner, width, i, box)
             if np.any(level[axis >= 0] > level[i] + 1):
                 corner, level = refine(corner, level, finest, i)
                 break
@@ -48,9 +48,10 @@ def balance(corner, level, finest):
 
 
 @st.composite
-def octrees(draw, finest=4, refinements=6, balanced=False):
-    """A random complete octree of a box: corners, levels."""
-    corner, level = np.zeros((1, 3), dtype=np.int64), np.zeros(1, dtype=np.int64)
+def octrees(draw, finest=4, refinements=6, balanced=False, base=0):
+    """A random complete octree of a box, from a uniform grid of level `base` on: corners, levels."""
+    corner = np.indices((1 << base,) * 3).reshape(3, -1).T.astype(np.int64) << (finest - base)
+    level = np.full(len(corner), base)
     for _ in range(draw(st.integers(1, refinements))):
         open_leaves = np.flatnonzero(level < finest)
         which = draw(st.sampled_from(open_leaves.tolist()))

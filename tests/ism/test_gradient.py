@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from octree_twins import leaf_gradient_twin, octrees
+from octree_twins import balance, leaf_gradient_twin, octrees
 
 from simpost.core.errors import InputError
 from simpost.ism.gradient import NeighbourLists, leaf_gradient, voronoi_gradient
@@ -17,25 +17,31 @@ def uniform_grid(n):
     return np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-@settings(max_examples=40, deadline=None)
-@given(octrees(FINEST, balanced=True), st.integers(0, 2**32 - 1), st.booleans(), st.integers(1, 4))
-def test_leaf_kernel_agrees_with_the_slow_twin(tree, seed, periodic, fields):
-    corner, level = tree
-    rng = np.random.default_rng(seed)
-    if periodic and level.min() == 0:
-        periodic = False  # one leaf that is its own neighbour: the twin has no such case
-    if not periodic:
-        keep = rng.random(len(level)) < 0.8
-        keep[0] = True
-        corner, level = corner[keep], level[keep]
+def agrees_with_twin(corner, level, fields, rng, periodic):
     values = rng.normal(size=(len(level), fields))
     index = LeafIndex(corner, level, FINEST, periodic)
     result = leaf_gradient(index, values, np.ldexp(1.0, FINEST - level))
-    if periodic and level.min() == 1:
-        return  # both faces touch one leaf: the twin cannot tell them apart
-    gradient, rank = leaf_gradient_twin(corner, level, FINEST, values, 2**FINEST if periodic else None)
+    box = 2**FINEST if periodic else None
+    gradient, rank = leaf_gradient_twin(corner, level, FINEST, values, box)
     np.testing.assert_array_equal(result.n_directions, rank)
     np.testing.assert_allclose(result.value, gradient, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(octrees(FINEST, balanced=True), st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_leaf_kernel_agrees_with_the_slow_twin_on_parts_of_trees(tree, seed, fields):
+    corner, level = tree
+    rng = np.random.default_rng(seed)
+    keep = rng.random(len(level)) < 0.8
+    keep[0] = True
+    agrees_with_twin(corner[keep], level[keep], fields, rng, periodic=False)
+
+
+@settings(max_examples=20, deadline=None)
+@given(octrees(FINEST, balanced=True, base=2), st.integers(0, 2**32 - 1))
+def test_leaf_kernel_agrees_with_the_slow_twin_in_a_periodic_box(tree, seed):
+    corner, level = balance(*tree, FINEST, 2**FINEST)
+    agrees_with_twin(corner, level, 1, np.random.default_rng(seed), periodic=True)
 
 
 @settings(max_examples=40, deadline=None)

@@ -228,7 +228,7 @@ class AnalyticGalaxy:
     def velocity(self, positions: Array) -> Array:
         """Velocity (n, 3) [km/s] in the box frame: bulk motion plus rotation about the disc axis."""
         disc = self.to_disc(positions)
-        omega = self.rotation_velocity / np.maximum(self.radius(positions), self.solid_body_radius)
+        omega: Array = self.rotation_velocity / np.maximum(self.radius(positions), self.solid_body_radius)
         spin = np.stack([-omega * disc[:, 1], omega * disc[:, 0], np.zeros(len(disc))], axis=1)
         return self.to_box(spin) + np.asarray(self.bulk_velocity, dtype=float)
 

@@ -1,0 +1,291 @@
+"""Cell luminosities: a slow twin, the reference cells, policies beyond the axes, coverage, wrong input."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simpost.core import constants as c
+from simpost.core.errors import InputError
+from simpost.emission.density_pdf import average_over_pdf, log_normal
+from simpost.emission.grid import LineGrid
+from simpost.emission.lines import CII
+from simpost.emission.luminosity import FLAGS, coverage, line_luminosity
+from simpost.emission.slab import slab_model
+
+# n, Dx [pc], Z, G0, M, N, M_gas [Msun], L none, mass, volume, meanC [Lsun]
+CELLS = [
+    (100, 30, 0.5, 100, 10, 9.257033e21, 9.079933e4, 1857.6, 3149.3, 1316.2, 4421.4),
+    (10, 60, 0.1, 10, 5, 1.851407e21, 7.263946e4, 135.25, 199.24, 108.34, 247.92),
+    (1000, 15, 1, 1000, 20, 4.628516e22, 1.134992e5, 2640.5, 3325.8, 1467.3, 3638.7),
+]
+PDFS = ("none", "mass", "volume", "meanC")
+
+
+def slab_per_nucleus(n, z, g0, column, ionising=False):
+    model = slab_model(n, z, g0, ionising)
+    log_flux = np.interp(np.log10(column), np.log10(model.column), np.log10(model.flux[CII]))
+    return 10.0**log_flux / column
+
+
+def exact_luminosity(n, z, g0, mach, column, nuclei, pdf, ionising=False):
+    """Slab solved at every density node: 25 equal steps over +- 6 widths, or one density."""
+    clumping = 1.0 + (mach / 3.0) ** 2
+    if pdf in ("none", "meanC"):
+        return (
+            nuclei
+            * slab_per_nucleus(n * (clumping if pdf == "meanC" else 1.0), z, g0, column, ionising)
+            / c.L_SUN
+        )
+    mean, sigma = log_normal(mach, weight=pdf)
+    s = mean + sigma * np.linspace(-6.0, 6.0, 25)
+    weight = np.exp(-0.5 * ((s - mean) / sigma) ** 2)
+    values = [slab_per_nucleus(n * np.exp(x), z, g0, column, ionising) for x in s]
+    return nuclei * np.average(values, weights=weight) / c.L_SUN
+
+
+@pytest.fixture(scope="module")
+def tables(slab_grid):
+    """Averaged tables on the part of the packaged grid that the reference cells need."""
+    pick = (slice(None), slice(None), slice(3, 7), slice(3, 9), slice(40, 57, 1))
+    grid = LineGrid(
+        slab_grid.log_n, slab_grid.log_z[3:7], slab_grid.log_g0[3:9], slab_grid.log_column[40:57],
+        slab_grid.variants, {CII: slab_grid.line(CII)[pick]},
+    )  # fmt: skip
+    return {pdf: average_over_pdf(grid, CII, pdf) for pdf in PDFS}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_reference_cells_by_slabs_and_by_the_packaged_grid(cell, tables):
+    n, dx, z, g0, mach, column, mass, *expected = cell
+    side = dx * c.PC
+    nuclei = n * side**3
+    assert n * side == pytest.approx(column, rel=1e-6)
+    assert nuclei * 1.36 * c.M_H / c.M_SUN == pytest.approx(mass, rel=1e-6)
+    for pdf, reference in zip(PDFS, expected, strict=True):
+        exact = exact_luminosity(n, z, g0, mach, column, nuclei, pdf)
+        assert exact == pytest.approx(reference, rel=0.03)
+        cells = line_luminosity(tables[pdf], [n], z, g0, column, mach, False, nuclei)
+        # half a dex between the nodes costs up to 8 %, always downwards where log l is concave
+        assert cells.luminosity[0] == pytest.approx(reference, rel=0.08)
+        assert cells.flags[0] == 0
+
+
+def test_reference_cell_with_ionising_photons(tables):
+    nuclei = 100 * (30 * c.PC) ** 3
+    for pdf, reference in zip(PDFS, (1907.8, 3176.6, 1341.0, 4432.0), strict=True):
+        exact = exact_luminosity(100, 0.5, 100, 10, 9.257033e21, nuclei, pdf, ionising=True)
+        assert exact == pytest.approx(reference, rel=0.03)
+        cells = line_luminosity(tables[pdf], [100.0], 0.5, 100.0, 9.257033e21, 10.0, True, nuclei)
+        assert cells.luminosity[0] == pytest.approx(reference, rel=0.08)
+
+
+@pytest.mark.parametrize(("ionising", "worst", "rms"), [(False, 0.20, 0.06), (True, 0.60, 0.25)])
+def test_packaged_grid_against_slabs_of_random_cells(slab_grid, ionising, worst, rms):
+    rng = np.random.default_rng(3)
+    n, z, g0, column = (10.0 ** rng.uniform(*r, 60) for r in ((-1, 4), (-1.5, 0.3), (-0.5, 2), (20, 23)))
+    table = average_over_pdf(slab_grid, CII, "none")
+    cells = line_luminosity(table, n, z, g0, column, 1.0, ionising, c.L_SUN)
+    slabs = [slab_per_nucleus(*cell, ionising) for cell in zip(n, z, g0, column, strict=True)]
+    error = cells.luminosity / slabs - 1.0
+    assert np.abs(error).max() < worst
+    assert np.sqrt(np.mean(error**2)) < rms
+
+
+def toy_grid(uniform=True):
+    """Random log l on small axes, equally spaced or not."""
+    rng = np.random.default_rng(11)
+    axes = [
+        np.linspace(0.0, 3.0, 4),
+        np.linspace(-1.0, 0.0, 3),
+        np.linspace(0.0, 2.0, 3),
+        np.linspace(18.0, 22.0, 5),
+    ]
+    if not uniform:
+        axes = [axis[0] + (axis - axis[0]) ** 2 / (axis[-1] - axis[0]) for axis in axes]
+    shape = (2, *(axis.size for axis in axes))
+    return LineGrid(*axes, ("non_ionising", "ionising"), {CII: -25.0 + rng.uniform(-1.0, 1.0, shape)})
+
+
+def slow_luminosity(table, cell, ionising, nuclei):
+    """One cell by nested one-dimensional interpolation, with the policies beyond the ends."""
+    n, z, g0, column, mach = cell
+    axes = (table.log_n, table.log_z, table.log_g0, table.log_column)
+    values = table.log_l[int(ionising)].astype(float)
+    extra = 0.0
+    for axis, x, name in zip(axes, np.log10([n, z, g0, column]), table.policy, strict=True):
+        slope_low, slope_high = table.policy[name]
+        extra += slope_low * min(x - axis[0], 0.0) + slope_high * max(x - axis[-1], 0.0)
+        values = np.apply_along_axis(lambda v, x=x, axis=axis: np.interp(x, axis, v), 0, values)
+    if table.log_mach.size == 0:
+        return nuclei * 10.0 ** (values[0] + extra) / c.L_SUN
+    first = 10.0 ** table.log_mach[0]
+    if mach < first:
+        share = (mach / first) ** 2
+        mixed = (1.0 - share) * 10.0 ** values[0] + share * 10.0 ** values[1]
+    else:
+        mixed = 10.0 ** np.interp(np.log10(mach), table.log_mach, values[1:])
+    return nuclei * mixed * 10.0**extra / c.L_SUN
+
+
+@pytest.mark.parametrize(("uniform", "pdf"), [(True, "mass"), (False, "mass"), (True, "none")])
+def test_kernel_against_its_slow_twin(uniform, pdf):
+    table = average_over_pdf(toy_grid(uniform), CII, pdf)
+    rng = np.random.default_rng(2)
+    size = 400
+    ranges = ((-1, 4), (-2, 1), (-1, 3), (17, 23), (-2, 3))
+    cells = np.array([10.0 ** rng.uniform(*r, size) for r in ranges])
+    cells[:, :20] = 10.0 ** np.array([0.0, -1.0, 0.0, 18.0, -0.5])[:, None]  # on the lowest nodes
+    cells[:, 20:40] = 10.0 ** np.array([3.0, 0.0, 2.0, 22.0, 2.5])[:, None]  # on the highest
+    ionising = rng.random(size) < 0.5
+    nuclei = 10.0 ** rng.uniform(58, 62, size)
+    found = line_luminosity(table, *cells, ionising, nuclei).luminosity
+    expected = [
+        slow_luminosity(table, *arguments) for arguments in zip(cells.T, ionising, nuclei, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_interpolating_flux_or_flux_per_column_is_the_same():
+    grid = toy_grid()
+    as_flux = LineGrid(
+        grid.log_n, grid.log_z, grid.log_g0, grid.log_column, grid.variants,
+        {CII: grid.line(CII).astype(float) + grid.log_column},
+    )  # fmt: skip
+    column = np.geomspace(1e18, 1e22, 50)
+    l, flux = (
+        line_luminosity(
+            average_over_pdf(g, CII, "none"), np.full(50, 30.0), 0.3, 5.0, column, 1.0, False, 1.0
+        )
+        for g in (grid, as_flux)
+    )
+    np.testing.assert_allclose(l.luminosity * column, flux.luminosity, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return average_over_pdf(toy_grid(), CII, "mass")
+
+
+INSIDE = {"n_H": 30.0, "z_solar": 0.3, "g0": 5.0, "column": 1e20, "mach": 3.0}
+
+
+def luminosity(table, **changes):
+    extra = {
+        k: changes.pop(k)
+        for k in list(changes)
+        if k in ("ionising", "hydrogen_nuclei", "dark", "illumination")
+    }
+    cell = {name: np.atleast_1d(float(v)) for name, v in (INSIDE | changes).items()}
+    return line_luminosity(table, **cell, **({"ionising": False, "hydrogen_nuclei": 1e60} | extra))
+
+
+@pytest.mark.parametrize(
+    ("name", "edge", "factor", "ratio", "flag"),
+    [
+        ("n_H", 1.0, 0.1, 0.1, "density_low"),
+        ("n_H", 1e3, 10.0, 1.0, "density_high"),
+        ("z_solar", 0.1, 0.1, 0.1, "metallicity_low"),
+        ("z_solar", 1.0, 10.0, 1.0, "metallicity_high"),
+        ("g0", 1.0, 0.1, 1.0, "field_low"),
+        ("g0", 1e2, 10.0, 1.0, "field_high"),
+        ("column", 1e18, 0.1, 1.0, "column_low"),
+        ("column", 1e22, 10.0, 0.1, "column_high"),
+        ("mach", 10.0**2.5, 10.0, 1.0, "mach_high"),
+    ],
+)
+def test_beyond_the_axes(toy, name, edge, factor, ratio, flag):
+    inside, beyond = luminosity(toy, **{name: edge}), luminosity(toy, **{name: edge * factor})
+    assert beyond.luminosity[0] / inside.luminosity[0] == pytest.approx(ratio, rel=1e-9)
+    assert inside.flags[0] == 0
+    assert beyond.flags[0] == 1 << FLAGS.index(flag)
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"n_H": 0.0}, "no_density"),
+        ({"n_H": -1.0}, "no_density"),
+        ({"z_solar": 0.0}, "no_metals"),
+        ({"dark": True}, "dark"),
+    ],
+)
+def test_cells_that_emit_nothing(toy, changes, flag):
+    cells = luminosity(toy, **changes)
+    assert cells.luminosity[0] == 0.0
+    assert cells.flags[0] == 1 << FLAGS.index(flag)
+
+
+def test_no_field_no_column_no_turbulence(toy):
+    assert luminosity(toy, g0=0.0).luminosity == pytest.approx(luminosity(toy, g0=1.0).luminosity)
+    assert luminosity(toy, column=0.0).luminosity == pytest.approx(luminosity(toy, column=1e18).luminosity)
+    still = average_over_pdf(toy_grid(), CII, "none")
+    assert luminosity(toy, mach=0.0).luminosity == pytest.approx(luminosity(still).luminosity, rel=1e-12)
+
+
+def test_illumination(toy):
+    two = luminosity(toy, illumination="two_sided")
+    assert two.luminosity == pytest.approx(luminosity(toy, column=0.5e20).luminosity, rel=1e-12)
+
+
+def test_luminosity_is_extensive_and_keeps_the_shape(toy):
+    n = np.full((2, 3), 30.0)
+    cells = line_luminosity(toy, n, 0.3, 5.0, 1e20, 3.0, False, 1e60)
+    assert cells.luminosity.shape == cells.flags.shape == cells.pdf_outside.shape == (2, 3)
+    double = line_luminosity(toy, n, 0.3, 5.0, 1e20, 3.0, False, 2e60)
+    np.testing.assert_allclose(double.luminosity, 2.0 * cells.luminosity, rtol=1e-12)
+
+
+def test_share_from_beyond_the_grid_follows_the_density(toy):
+    edge, middle = luminosity(toy, n_H=1.0, mach=1.0), luminosity(toy, n_H=30.0, mach=0.3)
+    assert 0.2 < edge.pdf_outside[0] < 0.6
+    assert middle.pdf_outside[0] == 0.0
+
+
+def test_coverage(toy):
+    n = np.array([0.1, 30.0, 0.0, 30.0])
+    mass = np.array([1.0, 2.0, 3.0, 4.0])
+    cells = line_luminosity(toy, n, 0.3, [5.0, 5.0, 5.0, 1e4], 1e20, 3.0, False, mass * 1e60)
+    shares = coverage(cells.luminosity, mass, cells.flags, cells.pdf_outside)
+    assert shares["density_low"][:2] == (0.25, 0.1)
+    assert shares["density_low"].luminosity == pytest.approx(cells.luminosity[0] / cells.luminosity.sum())
+    assert shares["no_density"] == (0.25, pytest.approx(0.3), 0.0)
+    assert shares["field_high"].mass == pytest.approx(0.4)
+    assert shares["beyond_table"][:2] == (0.5, pytest.approx(0.5))
+    assert shares["mach_high"] == (0.0, 0.0, 0.0)
+    expected = np.average(cells.pdf_outside, weights=cells.luminosity)
+    assert shares["pdf_outside"].luminosity == pytest.approx(expected)
+    assert all(share == (0.0, 0.0, 0.0) for share in coverage([], [], np.array([], dtype=int)).values())
+
+
+@pytest.mark.parametrize("name", ["n_H", "z_solar", "g0", "column", "mach", "hydrogen_nuclei"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite(toy, name, value):
+    with pytest.raises(InputError, match=f"^{name}: found 1 of 1 values NaN"):
+        luminosity(toy, **{name: np.array([value]) if name == "hydrogen_nuclei" else value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"g0": -1.0}, "g0: found a lowest value of -1"),
+        ({"hydrogen_nuclei": np.ones(3)}, "hydrogen_nuclei: found shape"),
+        ({"illumination": "two-sided"}, "did you mean 'two_sided'"),
+    ],
+)
+def test_wrong_input(toy, changes, message):
+    with pytest.raises(InputError, match=message):
+        luminosity(toy, **changes)
+
+
+def test_missing_variant(toy):
+    plain = replace(toy, variants=("non_ionising",), log_l=toy.log_l[:1], outside=toy.outside[:1])
+    assert luminosity(plain).luminosity == luminosity(toy).luminosity
+    with pytest.raises(InputError, match="variant ionising"):
+        luminosity(plain, ionising=True)
+    flipped = replace(
+        toy, variants=toy.variants[::-1], log_l=toy.log_l[::-1].copy(), outside=toy.outside[::-1].copy()
+    )
+    for a, b in itertools.product((False, True), (flipped,)):
+        assert luminosity(b, ionising=a).luminosity == luminosity(toy, ionising=a).luminosity
