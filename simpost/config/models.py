@@ -78,6 +78,9 @@ class MapsConfig(Section):
     kernel: Literal["s25", "support", "dehnen_aly_3d", "gadget"] = Field(
         "s25", description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio"
     )
+    helium: bool = Field(
+        True, description="count the helium of neutral and molecular gas (V25; S25: hydrogen only)"
+    )
 
     @model_validator(mode="after")
     def _pixels_fit(self) -> MapsConfig:

@@ -51,7 +51,7 @@ def build_slab_grid(
         Default: 0.5 dex steps, n = 1e-2-1e6 cm^-3, Z = 1e-3-3 solar, G0 = 0.1-3e4, 65 columns; the
         column axis must be equally spaced and start at 1e17 cm^-2 or below.
     workers : int
-        Threads (the kernel holds no lock). The default grid takes about 2.5 core-minutes.
+        Threads (the kernel holds no lock). The default grid takes about 3 core-minutes.
     progress : callable, optional
         Called as progress(models done, models in all).
 
@@ -77,7 +77,10 @@ def build_slab_grid(
             if progress is not None:
                 progress(done, len(models))
     return LineGrid(
-        *axes,
+        log_n=axes.log_n,
+        log_z=axes.log_z,
+        log_g0=axes.log_g0,
+        log_column=axes.log_column,
         variants=VARIANTS,
         emission={
             CII: log_per_nucleus(f_cii, axes.log_column),

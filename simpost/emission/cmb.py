@@ -36,11 +36,11 @@ def cmb_attenuation(
         The heating of gas and dust by the CMB itself is not included.
     """
     t_cmb = cmb_temperature(redshift)
-    temperature = np.asarray(temperature, dtype=float)
+    t_gas = np.asarray(temperature, dtype=float)
     if t_floor_cmb:
-        temperature = np.maximum(temperature, t_cmb)
-    n_cmb = photon_occupation(t_cmb)
-    both_ways = np.asarray(collisions) * (1.0 + CII_G_RATIO * np.exp(-CII_T_STAR / temperature))
-    contrast = 1.0 - n_cmb / photon_occupation(temperature)
+        t_gas = np.maximum(t_gas, t_cmb)
+    n_cmb = float(photon_occupation(t_cmb))
+    both_ways = np.asarray(collisions, dtype=float) * (1.0 + CII_G_RATIO * np.exp(-CII_T_STAR / t_gas))
+    contrast = 1.0 - n_cmb / photon_occupation(t_gas)
     pumped = CII_A_UL * (1.0 + (1.0 + CII_G_RATIO) * n_cmb) + both_ways
-    return contrast * (CII_A_UL + both_ways) / pumped
+    return np.asarray(contrast * (CII_A_UL + both_ways) / pumped)

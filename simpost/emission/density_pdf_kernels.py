@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 """Kernels that average log-log tables over a log-normal density distribution, in closed form."""
 
 from __future__ import annotations

@@ -161,12 +161,12 @@ class LineGrid:
         }
 
 
-def log_per_nucleus(flux: ArrayLike, log_column: ArrayLike) -> NDArray[np.float64]:
+def log_per_nucleus(flux: ArrayLike, log_column: ArrayLike) -> NDArray[np.float32]:
     """log10(F/N) [erg/s per H] of cumulative fluxes F(..., N) [erg/s/cm^2]; zeros become 1e-60."""
     flux = np.asarray(flux, dtype=float)
     smallest = np.finfo(float).tiny
     log_l = np.log10(np.maximum(flux, smallest)) - np.asarray(log_column, dtype=float)
-    return np.where(flux > 0.0, np.maximum(log_l, FLOOR), FLOOR)
+    return np.where(flux > 0.0, np.maximum(log_l, FLOOR), FLOOR).astype(np.float32)
 
 
 def write_grid(grid: LineGrid, path: str | Path) -> None:
@@ -220,7 +220,10 @@ def _grid_of(file: h5py.File, path: Path) -> LineGrid:
         found = f"schema {attrs['schema']}, quantity {attrs['quantity']}"
         raise InputError(path, found, f"schema {SCHEMA}, quantity {QUANTITY}")
     return LineGrid(
-        *(file[f"axes/{name}"][()] for name in AXES),
+        log_n=file["axes/log_n"][()],
+        log_z=file["axes/log_z"][()],
+        log_g0=file["axes/log_g0"][()],
+        log_column=file["axes/log_column"][()],
         variants=tuple(json.loads(attrs["variants"])),
         emission={label: table[()] for label, table in file["lines"].items()},
         t_cii=file["t_cii"][()] if "t_cii" in file else None,

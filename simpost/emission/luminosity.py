@@ -82,9 +82,13 @@ def line_luminosity(
     """Luminosity of every cell in one line.
 
     Multilinear in log n, log Z, log G0, log N and log M on log10 l; below the first Mach node linear in
-    M^2 towards no sub-grid structure; beyond the axes the grid's policy. With the packaged `slab` grid the
-    interpolation differs from slabs solved for the cell itself by 4 % rms without and 11 % with ionising
-    photons (n = 0.1-1e4 cm^-3, Z = 0.03-2, G0 = 0.3-1e4, N = 1e19-1e23 cm^-2).
+    M^2 towards no sub-grid structure; beyond the axes the grid's policy.
+
+    Between the nodes of the packaged `slab` grid, half a dex apart, [CII] differs from slabs solved for the
+    cell itself by -2 % on average and 3 % rms (90 % of cells: -8 to +2 %) without ionising photons. With
+    them the middle two thirds of cells lie at -8 to +1 %, but 2 % of cells are a factor of 1.4-7 off: those
+    where the ionised layer ends between two nodes. (n = 0.1-1e4 cm^-3, Z = 0.03-2, G0 = 0.3-1e4,
+    N = 1e19-1e23 cm^-2, uniform in log, no sub-grid structure.)
 
     Parameters
     ----------

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 """Kernel that turns cells into line luminosities by multilinear interpolation of an averaged table."""
 
 from __future__ import annotations
@@ -39,6 +40,24 @@ def _mach_position(log_mach, mach):
         return 0, (mach / first) ** 2, True, False
     i, weight, beyond = _locate(log_mach, math.log10(mach))
     return i + 1, weight, False, beyond > 0.0
+
+
+@kernel
+def _blend(table, variant, low, weight, m, upper):
+    """Multilinear value over the first four axes, at entries `m` and `upper` of the last one."""
+    value, value_upper = 0.0, 0.0
+    for a in range(2):
+        share_a = weight[0] if a else 1.0 - weight[0]
+        for b in range(2):
+            share_b = share_a * (weight[1] if b else 1.0 - weight[1])
+            for c in range(2):
+                share_c = share_b * (weight[2] if c else 1.0 - weight[2])
+                for d in range(2):
+                    share = share_c * (weight[3] if d else 1.0 - weight[3])
+                    near = table[variant, low[0] + a, low[1] + b, low[2] + c, low[3] + d]
+                    value += share * near[m]
+                    value_upper += share * near[upper]
+    return value, value_upper
 
 
 @kernel
@@ -84,19 +103,8 @@ def interpolate_cells(
             if above:
                 flags[cell] |= MACH_HIGH
         upper = m + 1 if weight_m > 0.0 else m
-        value, value_upper = 0.0, 0.0
         v = variant[cell]
-        for a in range(2):
-            share_a = weight[0] if a else 1.0 - weight[0]
-            for b in range(2):
-                share_b = share_a * (weight[1] if b else 1.0 - weight[1])
-                for c in range(2):
-                    share_c = share_b * (weight[2] if c else 1.0 - weight[2])
-                    for d in range(2):
-                        share = share_c * (weight[3] if d else 1.0 - weight[3])
-                        near = table[v, low[0] + a, low[1] + b, low[2] + c, low[3] + d]
-                        value += share * near[m]
-                        value_upper += share * near[upper]
+        value, value_upper = _blend(table, v, low, weight, m, upper)
         if linear:
             value += math.log10(1.0 - weight_m + weight_m * 10.0 ** (value_upper - value))
         else:

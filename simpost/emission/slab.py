@@ -58,7 +58,7 @@ class SlabModel:
         density, C/n [cm^3/s].
     """
 
-    n_H: float
+    n_H: float  # noqa: N815
     z_solar: float
     g0: float
     ionising: bool

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 """Kernel of the built-in slab model: equilibrium of a constant-density slab, cell by cell in depth.
 
 All quantities are CGS. The physics, its sources and its weak points are described in

@@ -96,7 +96,7 @@ def excited_fraction(temperature: ArrayLike, collisions: ArrayLike, t_cmb: Array
     upward = _upward(temperature, collisions)
     stimulated = CII_A_UL * photon_occupation(t_cmb)
     up = CII_G_RATIO * (stimulated + upward)
-    return up / (CII_A_UL + stimulated + np.asarray(collisions) + up)
+    return np.asarray(up / (CII_A_UL + stimulated + np.asarray(collisions, dtype=float) + up))
 
 
 def net_power(temperature: ArrayLike, collisions: ArrayLike, t_cmb: ArrayLike = 0.0) -> Array:
@@ -109,12 +109,12 @@ def net_power(temperature: ArrayLike, collisions: ArrayLike, t_cmb: ArrayLike = 
     upward = _upward(temperature, collisions)
     net = upward * (1.0 + n_g) - collisions * n_g
     total = CII_A_UL * (1.0 + n_g) + collisions + CII_G_RATIO * (CII_A_UL * n_g + upward)
-    return CII_PHOTON_ERG * CII_A_UL * CII_G_RATIO * net / total
+    return np.asarray(CII_PHOTON_ERG * CII_A_UL * CII_G_RATIO * net / total)
 
 
 def _upward(temperature: ArrayLike, collisions: ArrayLike) -> Array:
     """C x [1/s]."""
-    return np.asarray(collisions) * np.exp(-CII_T_STAR / _temperature(temperature))
+    return np.asarray(collisions, dtype=float) * np.exp(-CII_T_STAR / _temperature(temperature))
 
 
 def _temperature(temperature: ArrayLike) -> Array:

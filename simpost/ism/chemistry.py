@@ -25,14 +25,13 @@ MINIMUM_T_OVER_MU = 10.0  # K, what is left below a subtracted pressure floor (o
 BISECTIONS = 20  # T lies within a factor of 2.05 of its bracket: 2^-20 of that is below 1e-6
 
 
-def helium_per_hydrogen(X: float = c.X_HYDROGEN) -> float:
+def helium_per_hydrogen(X: Values = c.X_HYDROGEN) -> Floats:
     """n_He/n_H = (1 - X)/(4 X) for a hydrogen mass fraction X (default 0.76)."""
-    if not 0.0 < X <= 1.0:
-        raise InputError("hydrogen mass fraction", f"{X:g}", "a number in (0, 1]")
-    return (1.0 - X) / (4.0 * X)
+    share = fraction("hydrogen mass fraction", positive("hydrogen mass fraction", X))
+    return np.asarray((1.0 - share) / (4.0 * share))
 
 
-def hydrogen_number_density(density: Values, X: float = c.X_HYDROGEN) -> Floats:
+def hydrogen_number_density(density: Values, X: Values = c.X_HYDROGEN) -> Floats:
     """n_H = X rho/m_H [cm^-3] of a mass density [Msun/kpc^3]."""
     return X * MASS_DENSITY_CGS / c.M_H * positive("density", density, zero_allowed=True)
 
@@ -41,7 +40,7 @@ def electron_fraction(
     x_HII: Values,
     x_HeII: Values | None = None,
     x_HeIII: Values = 0.0,
-    X: float = c.X_HYDROGEN,
+    X: Values = c.X_HYDROGEN,
 ) -> Floats:
     """n_e/n_H from ion fractions (science A.3); without helium ions x_HeII = x_HII, x_HeIII = 0."""
     x_HII = fraction("x_HII", x_HII)
@@ -49,7 +48,7 @@ def electron_fraction(
     return x_HII + helium_per_hydrogen(X) * (x_HeII + 2.0 * fraction("x_HeIII", x_HeIII))
 
 
-def mean_molecular_weight(electrons: Values, x_H2: Values = 0.0, X: float = c.X_HYDROGEN) -> Floats:
+def mean_molecular_weight(electrons: Values, x_H2: Values = 0.0, X: Values = c.X_HYDROGEN) -> Floats:
     """Mean mass per particle in units of m_H (science A.3).
 
     Parameters
@@ -59,7 +58,7 @@ def mean_molecular_weight(electrons: Values, x_H2: Values = 0.0, X: float = c.X_
         Every ion gives one particle per electron, so both routes meet here.
     x_H2 : array
         2 n_H2/n_H, default none.
-    X : float
+    X : float or array
         Hydrogen mass fraction, default 0.76.
     """
     electrons = positive("electron fraction", electrons, zero_allowed=True)
@@ -159,7 +158,7 @@ class Equilibrium(NamedTuple):
 
 
 def ionisation_equilibrium(
-    t_over_mu: Values, n_H: Values, uvb_rate: float, X: float = c.X_HYDROGEN
+    t_over_mu: Values, n_H: Values, uvb_rate: float, X: Values = c.X_HYDROGEN
 ) -> Equilibrium:
     """Solve T = mu(x_HI(T)) (T/mu) for gas whose ions are not stored; T to 1e-6.
 
@@ -167,8 +166,8 @@ def ionisation_equilibrium(
     it is bisected, because plain iteration swings about it where collisions ionise hydrogen.
     """
     t_over_mu, n_H = np.broadcast_arrays(positive("T/mu", t_over_mu), positive("n_H", n_H))
-    ionised = float(mean_molecular_weight(electron_fraction(1.0, X=X), X=X))
-    neutral = float(mean_molecular_weight(0.0, X=X))
+    ionised = mean_molecular_weight(electron_fraction(1.0, X=X), X=X)
+    neutral = mean_molecular_weight(0.0, X=X)
     low, high = t_over_mu * ionised, t_over_mu * neutral
     for _ in range(BISECTIONS):
         middle = np.sqrt(low * high)

@@ -87,7 +87,7 @@ def _needed(method: str, length: Values | None) -> Values:
     return length
 
 
-def neutral_surface_density(column: Values, x_neutral: Values, X: float = c.X_HYDROGEN) -> Floats:
+def neutral_surface_density(column: Values, x_neutral: Values, X: Values = c.X_HYDROGEN) -> Floats:
     """Neutral gas with its helium [Msun/pc^2] in a hydrogen column [cm^-2], `x_neutral` of it neutral."""
     neutral = positive("column", column, zero_allowed=True) * fraction("neutral fraction", x_neutral)
     return neutral * c.M_H / (X * _MSUN_PER_PC2)

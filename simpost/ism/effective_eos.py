@@ -37,7 +37,7 @@ class SpringelHernquist:
     softening_temperature: float = 1e4  # K
 
     def cold_fraction(
-        self, internal_energy: Values, n_H: Values, X: float = c.X_HYDROGEN
+        self, internal_energy: Values, n_H: Values, X: Values = c.X_HYDROGEN
     ) -> tuple[Floats, Booleans]:
         """Mass fraction in cold clouds of cells of specific energy u [(km/s)^2] and n_H [cm^-3].
 
@@ -48,9 +48,9 @@ class SpringelHernquist:
         fraction, outside
             x in [0, 1], and where u lies outside the model's range so that x was clipped.
         """
-        neutral = float(mean_molecular_weight(0.0, X=X))
+        neutral = mean_molecular_weight(0.0, X=X)
         # supernova-heated gas is fully ionised: x_HeIII = 1
-        ionised = float(mean_molecular_weight(electron_fraction(1.0, 0.0, 1.0, X), X=X))
+        ionised = mean_molecular_weight(electron_fraction(1.0, 0.0, 1.0, X), X=X)
         cold = _specific_energy(self.cloud_temperature, neutral)
         isothermal = _specific_energy(self.softening_temperature, neutral)
         evaporation = self.evaporation * (positive("n_H", n_H) / self.threshold) ** -0.8
@@ -78,7 +78,7 @@ def override_effective_eos(
     internal_energy: Values | None = None,
     n_H: Values | None = None,
     model: SpringelHernquist | None = None,
-    X: float = c.X_HYDROGEN,
+    X: Values = c.X_HYDROGEN,
 ) -> EosOverride:
     """Replace T and x_HII of `affected` cells (science A.7); all columns (n,).
 
@@ -96,7 +96,7 @@ def override_effective_eos(
         Stored specific energy [(km/s)^2] and density [cm^-3].
     model : SpringelHernquist, optional
         The run's own parameters.
-    X : float
+    X : float or array
         Hydrogen mass fraction, default 0.76.
     """
     temperature = shaped("temperature", positive("temperature", temperature), None)
@@ -126,6 +126,6 @@ def override_effective_eos(
     )
 
 
-def _specific_energy(temperature: float, mu: float) -> float:
+def _specific_energy(temperature: float, mu: Floats) -> Floats:
     """Specific internal energy [(km/s)^2] of gas at T [K] and mu."""
     return c.K_B * temperature / ((GAMMA - 1.0) * mu * c.M_H) / c.KM**2

@@ -79,8 +79,10 @@ def _triangle_share(shape, distance, length, nodes, node_weights):
     """
     if distance <= 0.0 or length <= 0.0:
         return 0.0
+    if distance >= 1.0:
+        return math.atan(length) / (2.0 * math.pi)
     s_end = math.asinh(length / distance)
-    s_support = math.acosh(1.0 / distance) if distance < 1.0 else 0.0
+    s_support = math.acosh(1.0 / distance)
     s_split = min(s_end, s_support)
     total = 0.0
     for m in range(nodes.size):

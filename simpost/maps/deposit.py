@@ -218,9 +218,9 @@ class Depositor:
     def _record(self, columns: FloatArray, share: FloatArray) -> None:
         """Account for a chunk: `share` is the part of each cell inside the field of view."""
         self._selected += columns.sum(axis=0)
-        self._inside += share @ columns
-        self._modulus += share @ np.abs(columns)
-        self._outside += (1.0 - share) @ columns
+        self._inside += np.einsum("n,nk->k", share, columns)
+        self._modulus += np.einsum("n,nk->k", share, np.abs(columns))
+        self._outside += np.einsum("n,nk->k", 1.0 - share, columns)
         self._n_cells += int(np.count_nonzero(share))
 
     def _chunk(

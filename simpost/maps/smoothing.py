@@ -23,7 +23,9 @@ from simpost.core.errors import InputError, nearest_name
 
 FloatArray = NDArray[np.float64]
 
-RANK = 7  # separable terms (the deposit's kernel writes them out): pixels good to 5e-5 of the peak, mass 2e-7
+# The deposit's kernel writes the terms out. Seven make pixels good to 5e-5 of the kernel's peak and its
+# mass to 1e-6 (far better for kernels of few pixels).
+RANK = 7
 _INTERVALS = 256  # cells on [0, 1] whose exact integrals are decomposed
 _NODES = 1024  # of the table on [0, 1], read by linear interpolation
 

@@ -58,8 +58,8 @@ class FieldOrigin:
 
     def __post_init__(self) -> None:
         head, _, detail = self.origin.partition(": ")
-        if self.origin != "read" and (head not in ("derived", "override") or not detail):
-            expected = "'read', 'derived: <recipe>' or 'override: <by whom>'"
+        if head not in ("read", "derived", "override") or not detail:
+            expected = "'read: <where>', 'derived: <recipe>' or 'override: <by whom>'"
             raise InputError(f"origin of {self.column}", repr(self.origin), expected)
         _check_share(f"share_of_mass of {self.column}", self.share_of_mass)
 

@@ -80,6 +80,14 @@ def find_entry(path: str) -> Entry | None:
     return exact or next((entry for entry in _PATTERNED if entry.pattern.fullmatch(path)), None)
 
 
+def map_unit(name: str) -> str:
+    """Unit of the map called `name`."""
+    entry = find_entry(f"/views/<view>/maps/{name}") or find_entry(f"/views/z/maps/{name}")
+    if entry is None:
+        raise KeyError(name)
+    return entry.unit
+
+
 def attribute_units(group: str) -> dict[str, str]:
     """Units of the numeric attributes of `group`, by the name of the attribute."""
     return {

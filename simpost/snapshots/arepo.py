@@ -118,7 +118,7 @@ class ArepoSnapshot:
         n_groups = self._files.fields[GAS].get("PhotonDensity")
         if n_groups is None:
             return None
-        groups = self._given_groups or _stated_groups(self._files.parameters, self._files.config)
+        groups = self._given_groups or _stated_groups(self._files.parameters)
         if groups is not None and len(groups) != n_groups:
             raise SnapshotError(
                 self._files.paths[0], f"{n_groups} photon groups in PhotonDensity", f"{len(groups)} as 'photon_groups' says"
@@ -345,6 +345,10 @@ class ArepoSnapshot:
         return read_catalogue(self._catalogue_paths, self._header)
 
 
-def _stated_groups(parameters: dict[str, Any], config: dict[str, Any]) -> PhotonGroups | None:
-    """Bands and light speed as the Parameters group of the run states them, if it does."""
-    return None
+def _stated_groups(parameters: dict[str, Any]) -> PhotonGroups | None:
+    """Bands and light speed as the Parameters group of the file states them, if it does."""
+    names = ("PhotonGroupLower_in_eV", "PhotonGroupUpper_in_eV", "PhotonGroupMeanEnergy_in_eV", "ReducedSpeedOfLight")
+    if any(name not in parameters for name in names):
+        return None
+    low, high, mean = (tuple(float(x) for x in np.atleast_1d(parameters[name])) for name in names[:3])
+    return PhotonGroups(low, tuple(x if x > 0 else np.inf for x in high), mean, float(parameters[names[3]]))

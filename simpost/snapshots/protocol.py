@@ -83,6 +83,9 @@ class Snapshot(Protocol):
     def stars(self, region: Region) -> Columns:
         """Star particles in `region`, wind particles excluded."""
 
+    def wind(self, region: Region) -> Columns:
+        """Wind particles in `region`: gas in flight, part of the gas budget but of no map."""
+
     def dark_matter(self, region: Region) -> Columns:
         """Dark-matter particles of every type in `region`."""
 

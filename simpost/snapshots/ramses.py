@@ -230,8 +230,13 @@ class RamsesSnapshot:
         return list(handler._detected_field_list[self._dataset.unique_identifier])
 
     def _chunks(self, region: Region) -> Iterator[Any]:
-        """yt chunks (one a domain) of the region, each domain's files checked before it is read."""
-        data = select(self._dataset, region, self._length)
+        """yt chunks (one a domain) of at least the region, each domain's files checked before it is read.
+
+        yt selects leaves by their centre, and drops a domain of which it selects no leaf, with all
+        its particles. Half a diagonal of the coarsest leaf more finds all that overlap the region.
+        """
+        padded = self._within_box(region.padded(0.5 * np.sqrt(3.0) * self.info.coarsest_cell))
+        data = select(self._dataset, padded, self._length)
         with reported_as(self._files.folder):
             data.index._identify_base_chunk(data)
             domains = [subset.domain.domain_id for subset in data._chunk_info]
@@ -244,9 +249,7 @@ class RamsesSnapshot:
 
     def gas_chunks(self, region: Region) -> Iterator[Columns]:
         """Leaves that overlap `region`, one chunk a domain."""
-        # yt selects leaves by their centre; half a diagonal of the coarsest more finds all that overlap
-        padded = self._within_box(region.padded(0.5 * np.sqrt(3.0) * self.info.coarsest_cell))
-        for data in self._chunks(padded):
+        for data in self._chunks(region):
             with reported_as(self._files.folder):
                 size = np.asarray(data["index", "dx"]) * self._length
                 corner_code = np.stack([np.asarray(data["index", axis]) for axis in "xyz"], axis=1)
@@ -312,6 +315,10 @@ class RamsesSnapshot:
             return self._no_particles("stars")
         return self._particles(region, "stars")
 
+    def wind(self, region: Region) -> Columns:
+        """RAMSES has no wind particles: always empty."""
+        return self._no_particles("wind")
+
     def dark_matter(self, region: Region) -> Columns:
         """Dark-matter particles inside `region`."""
         return self._particles(region, "dark_matter")
@@ -325,7 +332,7 @@ class RamsesSnapshot:
     def _particles(self, region: Region, kind: str) -> Columns:
         parts = []
         if self._files.has_particles:
-            for data in self._chunks(self._within_box(region)):
+            for data in self._chunks(region):
                 with reported_as(self._files.folder):
                     part = self._particle_columns(data, region, kind)
                 if part is not None:

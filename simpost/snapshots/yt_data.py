@@ -14,10 +14,15 @@ from simpost.snapshots.regions import Region, Sphere, WholeBox
 
 @contextmanager
 def reported_as(path: Path) -> Iterator[None]:
-    """Turn any failure of yt or HDF5 inside into one `SnapshotError` line about `path`."""
+    """Keep yt quiet, and turn any failure of yt or HDF5 inside into one `SnapshotError` line about `path`."""
+    from yt.config import ytcfg
+
+    setting = ("yt", "suppress_stream_logging")
+    before = ytcfg.get(*setting)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            ytcfg.set(*setting, True)  # no progress bars
             yield
     except (SimpostError, KeyboardInterrupt, MemoryError):
         raise
@@ -26,6 +31,8 @@ def reported_as(path: Path) -> Iterator[None]:
         raise SnapshotError(
             path, f"data that yt cannot read ({type(error).__name__}: {text})", "a whole snapshot", "restore the file"
         ) from error
+    finally:
+        ytcfg.set(*setting, before)
 
 
 def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:

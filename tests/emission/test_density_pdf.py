@@ -14,6 +14,7 @@ from simpost.emission.grid import LineGrid
 from simpost.emission.lines import CII, OI_63
 
 LN10 = np.log(10.0)
+GAUSS = np.polynomial.legendre.leggauss(256)
 MACHS = np.array([1.0, 5.0, 10.0, 30.0])
 # n0, weight, average of min(n/3000, 1) at M = 1, 5, 10, 30
 BROKEN = [
@@ -153,7 +154,7 @@ def two_level_grid(log_n=None, columns=None, **changes):
 def quadrature(grid, index, log_n0, mach, weight, exponent=0.0, log_column=None):
     """256-node Gauss-Legendre average over +- 8 sigma, between the nodes linear in log-log."""
     mean, sigma = log_normal(mach, 1.0 / 3.0, weight)
-    x, w = np.polynomial.legendre.leggauss(256)
+    x, w = GAUSS
     s = mean + 8.0 * sigma * x
     log_n = log_n0 + s / LN10
     table = grid.line(CII)[index].astype(float)
@@ -187,9 +188,12 @@ def part_of(grid, variant, z=slice(4, 6), g0=slice(5, 7), column=slice(None)):
     return LineGrid(*axes, (grid.variants[variant],), {CII: grid.line(CII)[pick]})
 
 
-@pytest.mark.parametrize(("variant", "worst", "rms"), [(0, 0.01, 0.003), (1, 0.05, 0.005)])
+TABLE_ACCURACY = [(0, 0.01, 1.0, 0.003), (1, 0.05, 0.95, 0.004)]
+
+
+@pytest.mark.parametrize(("variant", "worst", "share", "rms"), TABLE_ACCURACY)
 @pytest.mark.parametrize("pdf", ["mass", "volume"])
-def test_averaged_table_against_quadrature(slab_grid, pdf, variant, worst, rms):
+def test_averaged_table_against_quadrature(slab_grid, pdf, variant, worst, share, rms):
     """Typical gas, from diffuse to molecular clouds, between the nodes in density and Mach number."""
     grid = part_of(slab_grid, variant, slice(3, 8), slice(1, 11, 3), slice(24, 57, 4))
     table = average_over_pdf(grid, CII, pdf)
@@ -201,7 +205,7 @@ def test_averaged_table_against_quadrature(slab_grid, pdf, variant, worst, rms):
         expected = quadrature(grid, index, log_n0, mach, pdf)
         errors.append(interpolate(table, index, log_n0, mach) / expected - 1.0)
     assert np.abs(errors).max() < worst
-    assert np.quantile(np.abs(errors), 0.98) < 0.01
+    assert np.quantile(np.abs(errors), share) < 0.01
     assert np.sqrt(np.mean(np.square(errors))) < rms
 
 

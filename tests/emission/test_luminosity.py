@@ -154,13 +154,13 @@ def test_interpolating_flux_or_flux_per_column_is_the_same():
         {CII: grid.line(CII).astype(float) + grid.log_column},
     )  # fmt: skip
     column = np.geomspace(1e18, 1e22, 50)
-    l, flux = (
+    per_nucleus, flux = (
         line_luminosity(
             average_over_pdf(g, CII, "none"), np.full(50, 30.0), 0.3, 5.0, column, 1.0, False, 1.0
         )
         for g in (grid, as_flux)
     )
-    np.testing.assert_allclose(l.luminosity * column, flux.luminosity, rtol=1e-5)
+    np.testing.assert_allclose(per_nucleus.luminosity * column, flux.luminosity, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from simpost.emission import two_level as tl
 from simpost.emission.lines import CII, OI_63
 from simpost.emission.slab import ionisation_parameter, ionised_column, slab_model
 
-# n, Z, G0, T at log N = 19, 21, 22, N_C+ at 21, 22, F at 20, 21, 22, 23, F with ionising photons at 20, 21, 22
+# n, Z, G0, T at log N = 19, 21, 22, N_C+ at 21, 22, F at 20-23, F with ionising photons at 20-22
 ACCEPTANCE = [
     (
         1e2,
@@ -375,14 +375,14 @@ def _oxygen_matrix(t, n_hi, n_h2, escape):
         (2, 1): (4.34e-10, 0.755, -0.160, 2.10e-12, 0.889, 0.043, 3.00e-12, 1.198, 0.525, 1.75e-5),
     }
     matrix = np.zeros((3, 3))
-    for (u, l), (h, h1, h2, p, p1, p2, o, o1, o2, a) in table.items():
+    for (u, d), (h, h1, h2, p, p1, p2, o, o1, o2, a) in table.items():
         k = n_hi * h * t2 ** (h1 + h2 * np.log(t2))
         k += 0.25 * n_h2 * p * t2 ** (p1 + p2 * np.log(t2)) + 0.75 * n_h2 * o * t2 ** (o1 + o2 * np.log(t2))
-        up = k * weight[u] / weight[l] * np.exp(-(energy[u] - energy[l]) / t)
-        matrix[l, u] += k + a
+        up = k * weight[u] / weight[d] * np.exp(-(energy[u] - energy[d]) / t)
+        matrix[d, u] += k + a
         matrix[u, u] -= k + a
-        matrix[u, l] += up
-        matrix[l, l] -= up
+        matrix[u, d] += up
+        matrix[d, d] -= up
     return matrix
 
 

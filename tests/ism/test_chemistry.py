@@ -42,6 +42,24 @@ def test_mu_of_arepo_electron_abundance():
     np.testing.assert_allclose(chem.mean_molecular_weight(x_e), 4 / (1 + 3 * X + 4 * X * x_e), rtol=1e-14)
 
 
+def test_hydrogen_fraction_may_differ_from_cell_to_cell():
+    X, ions = np.array([0.76, 0.70]), np.array([0.2, 0.9])
+    together = (
+        chem.hydrogen_number_density([1e7, 1e7], X),
+        chem.electron_fraction(ions, X=X),
+        chem.mean_molecular_weight(ions, X=X),
+        chem.ionisation_equilibrium(np.full(2, 1.5e4), 1.0, 1e-13, X).temperature,
+    )
+    for i in range(2):
+        one_by_one = (
+            chem.hydrogen_number_density(1e7, X[i]),
+            chem.electron_fraction(ions[i], X=X[i]),
+            chem.mean_molecular_weight(ions[i], X=X[i]),
+            chem.ionisation_equilibrium(1.5e4, 1.0, 1e-13, X[i]).temperature,
+        )
+        np.testing.assert_allclose([column[i] for column in together], one_by_one, rtol=1e-14)
+
+
 def test_hydrogen_density_and_helium():
     assert chem.helium_per_hydrogen() == pytest.approx(0.078947, abs=5e-7)
     # science 0.2: rho/n_H = 1.315789 m_H

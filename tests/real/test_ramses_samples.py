@@ -134,3 +134,17 @@ def test_only_domains_that_a_region_touches_are_read():
     assert concatenate(snapshot.gas_chunks(region)).size > 0
     read = [domain.domain_id for domain in snapshot._dataset.index.domains if "oct_handler" in domain.__dict__]
     assert 0 < len(read) < 4
+
+
+def test_no_particle_is_lost_at_domain_borders():
+    """yt drops the particles of a domain of which it selects no leaf; many small spheres would show it."""
+    snapshot = open_snapshot("sample:ramses-zoom")
+    box = whole_box(snapshot.info.box_size)
+    size = snapshot.info.box_size
+    dark = snapshot.dark_matter(box)
+    places = dark["position"] + np.asarray(box.centre)
+    draw = np.random.default_rng(5)
+    for centre in places[draw.choice(len(places), 30, replace=False)] + draw.normal(0.0, 1.0, (30, 3)):
+        region = Sphere(tuple(centre % size), float(draw.uniform(1.0, 12.0)))
+        expected = region.overlaps(offset_from(places, region.centre, size))
+        assert snapshot.dark_matter(region).size == np.count_nonzero(expected)

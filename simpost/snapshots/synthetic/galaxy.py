@@ -229,8 +229,9 @@ class AnalyticGalaxy:
         """Velocity (n, 3) [km/s] in the box frame: bulk motion plus rotation about the disc axis."""
         disc = self.to_disc(positions)
         omega: Array = self.rotation_velocity / np.maximum(self.radius(positions), self.solid_body_radius)
-        spin = np.stack([-omega * disc[:, 1], omega * disc[:, 0], np.zeros(len(disc))], axis=1)
-        return self.to_box(spin) + np.asarray(self.bulk_velocity, dtype=float)
+        spin: Array = np.stack([-omega * disc[:, 1], omega * disc[:, 0], np.zeros(len(disc))], axis=1)
+        bulk: Array = np.asarray(self.bulk_velocity, dtype=float)
+        return self.to_box(spin) + bulk
 
     def velocity_gradient_norm(self, positions: Array) -> Array:
         """Frobenius norm of dv_i/dx_j [km/s/kpc]: sqrt((dv/dR)^2 + (v/R)^2), shape (n,)."""

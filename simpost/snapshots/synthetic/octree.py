@@ -82,7 +82,7 @@ def build_octree(galaxy: AnalyticGalaxy, levelmin: int, levelmax: int, leaves: i
     """Refine by gas mass until the tree has about `leaves` leaf cells, then grade it 2:1.
 
     Mass is counted with equal-mass tracers of disc and clumps; the heaviest cells are split first.
-    Grading makes every refined cell's 26 neighbours exist, and adds some leaves to the budget.
+    Grading makes every refined cell's 26 neighbours exist, and adds up to a third to the leaves.
     """
     if not 1 <= levelmin <= levelmax <= MAX_LEVEL:
         raise InputError(

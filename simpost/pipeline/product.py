@@ -1,0 +1,188 @@
+"""From maps to a product: names, units and scalars of the product schema."""
+
+from __future__ import annotations
+
+import math
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from simpost.config import Config, canonical_yaml, config_hash
+from simpost.core.files import sha256
+from simpost.emission.density_pdf import AveragedTable
+from simpost.maps.deposit import MapResult, ratio_map
+from simpost.maps.view import View
+from simpost.pipeline.galaxy import MEANS, WINDOWS, GalaxyMaps
+from simpost.products import GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.schema import LINE_CII, map_unit
+from simpost.snapshots.galaxies import Galaxy
+from simpost.snapshots.protocol import LEAVES, Snapshot
+
+HEADER_BYTES = 1 << 16  # digested of every snapshot file: enough to tell files apart, quick on any disk
+INNER_RADIUS = 0.15  # of R_200c, for the stellar mass (science F.4)
+_MEAN_REASON = "a mean is not conserved"
+
+
+def make_product(
+    snapshot: Snapshot, galaxy: Galaxy, maps: GalaxyMaps, tables: dict[str, AveragedTable], config: Config
+) -> GalaxyProduct:
+    """Everything known of one galaxy, as the product schema names it."""
+    views = {view.name: _view_product(view, maps, snapshot, config) for view in maps.views}
+    return GalaxyProduct(
+        galaxy=_galaxy_attributes(snapshot, galaxy, maps, tables, config),
+        coverage=maps.coverage,
+        fields=maps.fields,
+        views=views,
+        config=canonical_yaml(config),
+        config_hash=config_hash(config),
+        provenance=_provenance(snapshot, galaxy, maps, config),
+    )
+
+
+def _view_product(view: View, maps: GalaxyMaps, snapshot: Snapshot, config: Config) -> ViewProduct:
+    leaves = snapshot.info.geometry == LEAVES
+    attributes: dict[str, Any] = {
+        "line_of_sight": np.asarray(view.line_of_sight),
+        "up": np.asarray(view.up),
+        "width": view.width,
+        "depth": view.depth,
+        "pixel": view.pixel,
+        "depositor": "exact overlap of leaves" if leaves else "pixel-integrated smoothing kernel",
+    }
+    if not leaves:
+        from simpost.maps.smoothing import smoothing_kernel
+
+        attributes["kernel"] = config.maps.kernel
+        attributes["support_over_r_cell"] = smoothing_kernel(config.maps.kernel).h_over_r_cell
+    gas, stars = maps.gas[view.name], maps.stars[view.name]
+    images = {}
+    for quantity, result in {**gas, **stars}.items():
+        if " x " not in quantity:
+            name = _map_name(quantity)
+            images[name] = _image(name, result)
+    weights = {"mass": "gas"} | {line: line for line in gas if f"density x {line}" in gas}
+    for weight, quantity in weights.items():
+        for mean in MEANS:
+            if f"{mean} x {weight}" in gas:
+                name = f"mean_{mean}_{weight}_weighted"
+                values = ratio_map(gas[f"{mean} x {weight}"], gas[quantity])
+                reason = {"weight": weight, "closure_reason": _MEAN_REASON}
+                images[name] = ProductMap(values, map_unit(name), math.nan, reason)
+    return ViewProduct(attributes, images)
+
+
+def _map_name(quantity: str) -> str:
+    known = ("gas", "neutral", "molecular", "stars", "sfr_instantaneous", *(f"sfr_{w}" for w in WINDOWS))
+    return f"surface_density_{quantity}" if quantity in known else f"surface_brightness_{quantity}"
+
+
+def _image(name: str, result: MapResult) -> ProductMap:
+    attributes: dict[str, Any] = {
+        "total_selected": result.total_selected,
+        "total_outside_fov": result.total_outside_fov,
+        "n_cells": result.n_cells,
+    }
+    if math.isnan(result.closure):
+        attributes["closure_reason"] = result.closure_reason
+    return ProductMap(result.values, map_unit(name), result.closure, attributes)
+
+
+def _galaxy_attributes(
+    snapshot: Snapshot, galaxy: Galaxy, maps: GalaxyMaps, tables: dict[str, AveragedTable], config: Config
+) -> dict[str, Any]:
+    info = snapshot.info
+    scalars = _Scalars(maps)
+    values: dict[str, Any] = {
+        "id": galaxy.identity,
+        "snapshot": str(info.path),
+        "code": info.code,
+        "centre": np.asarray(galaxy.centre),
+        "velocity": np.asarray(galaxy.velocity),
+        "redshift": info.redshift,
+        "h0": info.cosmology.h0,
+        "omega_m": info.cosmology.omega_m,
+        "omega_lambda": info.cosmology.omega_lambda,
+        "gas": "total",
+        "helium": config.maps.helium,
+    }
+    scalars.put(values, "R_200c", galaxy.r_200c, "never 200 times the critical density")
+    scalars.put(values, "M_200c", galaxy.m_200c, "never 200 times the critical density")
+    scalars.put(values, "M_gas", scalars.total("gas"), "")
+    incomplete = "; ".join(maps.recipes.missing) or "no cell"
+    for name, quantity in (("M_neutral", "neutral"), ("M_molecular", "molecular")):
+        scalars.put(values, name, scalars.total(quantity), incomplete)
+    scalars.put(values, "M_stars", scalars.total("stars"), "no stars")
+    for window in WINDOWS:
+        scalars.put(values, f"SFR_{window}", scalars.total(f"sfr_{window}"), "no stellar ages")
+    scalars.put(values, "SFR_instantaneous", scalars.total("sfr_instantaneous"), "not stored by the run")
+    for line in tables:
+        scalars.put(values, f"L_{line}", scalars.total(line), incomplete)
+    luminosity = scalars.total(LINE_CII)
+    for name, mass in (("alpha_CII", "M_gas"), ("alpha_CII_neutral", "M_neutral")):
+        scalars.put(values, name, _ratio(values[mass], luminosity), "no [CII] luminosity")
+    scalars.put(values, "depletion_time", _ratio(values["M_gas"], values["SFR_10"]) / 1e6, "no star formation")
+    if np.isfinite(galaxy.r_200c):
+        near = np.linalg.norm(maps.stellar["position"], axis=1) < INNER_RADIUS * galaxy.r_200c
+        values["M_stars_inner"] = float(maps.stellar["mass"][near].sum())
+    for weight, quantity in {"mass": "gas", **{line: line for line in tables}}.items():
+        for mean in MEANS:
+            value = _ratio(scalars.total(f"{mean} x {weight}"), scalars.total(quantity))
+            if math.isfinite(value):
+                values[f"mean_{mean}_{weight}_weighted"] = value
+    if tables and maps.recipes.complete:
+        table = next(iter(tables.values()))
+        values |= {
+            "line_grid": config.emission.grid,
+            "line_grid_checksum": table.grid_checksum,
+            "density_pdf": f"{config.emission.pdf}, b = {config.emission.pdf_b:.6g}, column {config.emission.pdf_column}",
+            "mach_source": maps.recipes.origins["mach"] + "; " + maps.recipes.origins["turbulent_velocity"],
+            "column_source": maps.recipes.origins["column_density"],
+            "illumination": config.emission.illumination,
+            "cmb": table.redshift is not None,
+        }
+    return values
+
+
+class _Scalars:
+    """Totals in the field of view, from the accounts of the first view."""
+
+    def __init__(self, maps: GalaxyMaps) -> None:
+        first = maps.views[0].name
+        self._results = {**maps.gas[first], **maps.stars[first]}
+
+    def total(self, quantity: str) -> float:
+        result = self._results.get(quantity)
+        return math.nan if result is None else result.total_selected - result.total_outside_fov
+
+    def put(self, values: dict[str, Any], name: str, value: float, reason: str) -> None:
+        values[name] = float(value)
+        if math.isnan(value):
+            values[f"{name}_reason"] = reason
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else math.nan
+
+
+def _provenance(snapshot: Snapshot, galaxy: Galaxy, maps: GalaxyMaps, config: Config) -> dict[str, Any]:
+    info = snapshot.info
+    packages = ("numpy", "numba", "h5py", "yt", "unyt", "swiftsimio", "scipy")
+    return {
+        "snapshot": {
+            "path": str(info.path),
+            "code": info.code,
+            "files": [
+                {"name": path.name, "bytes": path.stat().st_size, "head_sha256": sha256(path, HEADER_BYTES)}
+                for path in info.files
+            ],
+        },
+        "galaxy": galaxy.source,
+        "notes": [*info.notes, *maps.recipes.missing, *maps.notes],
+        "wind_mass_Msun": maps.wind_mass,
+        "cells": maps.n_cells,
+        "seed": config.seed,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
