@@ -11,7 +11,9 @@ from simpost.cli.main import print_json
 
 @click.command("inspect")
 @click.argument("path")
-@click.option("--config", "config_path", type=click.Path(), help="Configuration whose options decide the recipes.")
+@click.option(
+    "--config", "config_path", type=click.Path(), help="Configuration whose options decide the recipes."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(path: str, config_path: str | None, as_json: bool) -> None:
     """Show redshift, box, counts, fields read and derived, and haloes of the snapshot at PATH.
@@ -46,7 +48,8 @@ def _print(report: dict[str, Any]) -> None:
         f"box {report['box_size_comoving_Mpc']:.4g} cMpc ({report['box_size_kpc']:.5g} kpc proper)"
     )
     console.print(
-        f"H0 {cosmology['H0']:.4g}, Omega_m {cosmology['Omega_m']:.4g}, Omega_Lambda {cosmology['Omega_Lambda']:.4g}; "
+        f"H0 {cosmology['H0']:.4g}, Omega_m {cosmology['Omega_m']:.4g}, "
+        f"Omega_Lambda {cosmology['Omega_Lambda']:.4g}; "
         + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report["counts"].items())
         + f"; {report['files']} files"
     )

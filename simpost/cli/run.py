@@ -39,7 +39,9 @@ def command(config_path: str, output: str | None, as_json: bool) -> int:
             print_json({"rows": rows, "folders": [str(path) for path in result.paths]})
         else:
             print_summary(rows, sys.stdout)
-            click.echo(f"results in {config.output}: product.h5, maps.fits and panel_*.png per galaxy, summary.ecsv")
+            click.echo(
+                f"results in {config.output}: product.h5, maps.fits and panel_*.png per galaxy, summary.ecsv"
+            )
     if result.failures:
         return EXIT_TASKS_FAILED if result.products else EXIT_WRONG_INPUT
     return EXIT_OK

@@ -1,6 +1,21 @@
 """Typed configuration: YAML with units, presets, one hash."""
 
-from simpost.config.load import ConfigErrors, canonical_yaml, config_hash, load_config, preset_names, resolve
+from simpost.config.load import (
+    InvalidConfigError,
+    canonical_yaml,
+    config_hash,
+    load_config,
+    preset_names,
+    resolve,
+)
 from simpost.config.models import Config
 
-__all__ = ["Config", "ConfigErrors", "canonical_yaml", "config_hash", "load_config", "preset_names", "resolve"]
+__all__ = [
+    "Config",
+    "InvalidConfigError",
+    "canonical_yaml",
+    "config_hash",
+    "load_config",
+    "preset_names",
+    "resolve",
+]

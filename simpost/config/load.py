@@ -15,7 +15,7 @@ from simpost.config.models import Config
 from simpost.core.errors import ConfigError, SimpostError, nearest_name
 
 
-class ConfigErrors(SimpostError):
+class InvalidConfigError(SimpostError):
     """Every problem of a configuration, one line each."""
 
     def __init__(self, problems: list[ConfigError]) -> None:
@@ -28,7 +28,7 @@ def load_config(path: str | Path) -> Config:
 
     Raises
     ------
-    ConfigErrors
+    InvalidConfigError
         With one line for each unknown key, wrong unit or value out of range (file and line named).
     """
     path = Path(path).expanduser()
@@ -43,7 +43,7 @@ def resolve(raw: dict[str, Any], source: str = "configuration") -> Config:
     try:
         return Config.model_validate(_plain(merged))
     except ValidationError as error:
-        raise ConfigErrors([_problem(item, raw, source) for item in error.errors()]) from None
+        raise InvalidConfigError([_problem(item, raw, source) for item in error.errors()]) from None
 
 
 def preset_names() -> list[str]:
@@ -90,13 +90,17 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except YAMLError as error:
         raise ConfigError(path, " ".join(str(error).split())[:120], "valid YAML") from error
     if not isinstance(content, dict):
-        raise ConfigError(path, "no mapping of keys" if content is not None else "an empty file", "keys and values")
+        raise ConfigError(
+            path, "no mapping of keys" if content is not None else "an empty file", "keys and values"
+        )
     return content
 
 
 def _preset(name: Any, source: str) -> dict[str, Any]:
     if not isinstance(name, str) or name not in preset_names():
-        raise ConfigError(f"{source}, preset", repr(name), "a packaged preset", nearest_name(str(name), preset_names()))
+        raise ConfigError(
+            f"{source}, preset", repr(name), "a packaged preset", nearest_name(str(name), preset_names())
+        )
     return _read_yaml(Path(str(resources.files("simpost") / "data" / "presets" / f"{name}.yaml")))
 
 
@@ -123,9 +127,13 @@ def _plain(value: Any) -> Any:
 def _problem(item: Any, raw: dict[str, Any], source: str) -> ConfigError:
     keys = [str(key) for key in item["loc"]]
     line = _line_of(raw, keys)
-    where = f"{source}, line {line}, {'.'.join(keys)}" if line else f"{source}, {'.'.join(keys) or 'top level'}"
+    where = (
+        f"{source}, line {line}, {'.'.join(keys)}" if line else f"{source}, {'.'.join(keys) or 'top level'}"
+    )
     if item["type"] == "extra_forbidden":
-        return ConfigError(where, "an unknown key", "a key simpost knows", nearest_name(keys[-1], _known_keys(keys[:-1])))
+        return ConfigError(
+            where, "an unknown key", "a key simpost knows", nearest_name(keys[-1], _known_keys(keys[:-1]))
+        )
     if item["type"] == "missing":
         return ConfigError(where, "nothing", "this key is needed")
     message = item["msg"].removeprefix("Value error, ")

@@ -46,7 +46,8 @@ class ReaderConfig(Section):
     )
     photon_groups: PhotonGroupsConfig | None = Field(None, description="bands of Arepo's PhotonDensity")
     effective_equation_of_state: bool | None = Field(
-        None, description="star-forming Arepo gas on an effective equation of state; default: as the run's parameters say"
+        None,
+        description="star-forming Arepo gas is on an effective equation of state; default: as the run says",
     )
 
 
@@ -85,7 +86,9 @@ class MapsConfig(Section):
     @model_validator(mode="after")
     def _pixels_fit(self) -> MapsConfig:
         if self.pixel > self.width:
-            raise ValueError(f"a pixel of {self.pixel:g} kpc; expected: at most the width of {self.width:g} kpc")
+            raise ValueError(
+                f"a pixel of {self.pixel:g} kpc; expected: at most the width of {self.width:g} kpc"
+            )
         if self.width / self.pixel > 20000:
             raise ValueError(f"{self.width / self.pixel:.0f} pixels a side; expected: at most 20000")
         return self
@@ -95,31 +98,48 @@ class IsmConfig(Section):
     """From snapshot columns to the state of the interstellar medium."""
 
     sigma: Literal["auto", "stored", "gradient", "both"] = Field(
-        "auto", description="turbulent velocity: the stored non-thermal energy if there is one, else the gradient"
+        "auto",
+        description="turbulent velocity: the stored non-thermal energy if there is one, else the gradient",
     )
     subtract_divergence: bool = Field(False, description="remove the trace of the velocity gradient")
     subtract_rotation: bool = Field(False, description="remove the antisymmetric part of the gradient")
     mach: Literal["total_over_thermal", "turbulent_over_thermal", "linear_sum", "literal"] = Field(
-        "total_over_thermal", description="definition of the Mach number (science A.4; V25 with one word corrected)"
+        "total_over_thermal",
+        description="definition of the Mach number (science A.4; V25 with one word corrected)",
     )
-    sigma_dimension: Literal["3d", "1d"] = Field("3d", description="velocity in the Mach number (Federrath+2010: 3d)")
-    column: Literal["cell", "jeans", "cell_jeans", "sobolev"] = Field("cell", description="column through a cell")
+    sigma_dimension: Literal["3d", "1d"] = Field(
+        "3d", description="velocity in the Mach number (Federrath+2010: 3d)"
+    )
+    column: Literal["cell", "jeans", "cell_jeans", "sobolev"] = Field(
+        "cell", description="column through a cell"
+    )
     molecular: Literal["kmt", "gk11", "none"] = Field(
         "kmt", description="H2 where the snapshot has none: McKee & Krumholz 2010, Gnedin & Kravtsov 2011"
     )
     uvb_rate: float | None = Field(
-        None, ge=0, le=1e-8,
-        description="HI photo-ionisation rate of the background [1/s] where ions are derived; default: none, collisions only",
+        None,
+        ge=0,
+        le=1e-8,
+        description="HI photo-ionisation rate of the background [1/s] where ions are derived; "
+        "default: none, collisions only",
     )
     assumed_metallicity: float | None = Field(
-        None, ge=0, le=10, description="metallicity [Z_sun = 0.0134] of gas without metals; default: none, so no line"
+        None,
+        ge=0,
+        le=10,
+        description="metallicity [Z_sun = 0.0134] of gas without metals; default: none, so no line",
     )
-    young_star_age: Time = Field(10.0, description="stars up to this age ionise their cell (A.6; lost in V25)")
+    young_star_age: Time = Field(
+        10.0, description="stars up to this age ionise their cell (A.6; lost in V25)"
+    )
     habing_floor: float = Field(0.1, gt=0, description="smallest FUV field [Habing], the edge of the grid")
     effective_equation_of_state: Literal["cold_neutral", "two_phase", "keep"] = Field(
-        "cold_neutral", description="gas on an effective equation of state: 100 K and neutral, SH03 phases, or as stored"
+        "cold_neutral",
+        description="gas on an effective equation of state: 100 K and neutral, SH03 phases, or as stored",
     )
-    pressure_floor: Literal["keep", "subtract"] = Field("keep", description="RAMSES polytropic pressure floor")
+    pressure_floor: Literal["keep", "subtract"] = Field(
+        "keep", description="RAMSES polytropic pressure floor"
+    )
 
 
 class EmissionConfig(Section):
@@ -127,13 +147,21 @@ class EmissionConfig(Section):
 
     grid: str = Field("slab", description="name of a packaged grid, or a grid file")
     lines: list[str] = Field(["CII-158um"], min_length=1, description="lines of the grid")
-    pdf: Literal["mass", "volume", "none", "meanC"] = Field("mass", description="sub-grid density PDF (science B.2)")
+    pdf: Literal["mass", "volume", "none", "meanC"] = Field(
+        "mass", description="sub-grid density PDF (science B.2)"
+    )
     pdf_b: float = Field(1.0 / 3.0, gt=0, le=1, description="turbulence driving parameter b (solenoidal)")
-    pdf_column: Literal["cell", "clump", "depth"] = Field("cell", description="column of a sub-element (science B.2)")
-    illumination: Literal["one_sided", "two_sided"] = Field("one_sided", description="slab geometry (science C.1)")
+    pdf_column: Literal["cell", "clump", "depth"] = Field(
+        "cell", description="column of a sub-element (science B.2)"
+    )
+    illumination: Literal["one_sided", "two_sided"] = Field(
+        "one_sided", description="slab geometry (science C.1)"
+    )
     cmb: bool = Field(True, description="correct for the cosmic microwave background (science C.5)")
     warn_outside: float = Field(0.2, ge=0, le=1, description="share of L from outside the table that warns")
-    refuse_outside: float = Field(1.0, ge=0, le=1, description="share of L from outside the table that refuses")
+    refuse_outside: float = Field(
+        1.0, ge=0, le=1, description="share of L from outside the table that refuses"
+    )
 
 
 class Config(Section):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from simpost.core.units import INTERNAL_UNIT, UNITS_OF
 
@@ -23,13 +25,17 @@ def parse_quantity(value: Any, dimension: str) -> float:
     units = UNITS_OF[dimension]
     known = ", ".join(units)
     if isinstance(value, bool) or not isinstance(value, str):
-        raise ValueError(f"{value!r} without a unit; expected: something like '{value} {INTERNAL_UNIT[dimension]}'")
+        raise ValueError(
+            f"{value!r} without a unit; expected: something like '{value} {INTERNAL_UNIT[dimension]}'"
+        )
     match = _NUMBER_AND_UNIT.match(value)
     if match is None:
         raise ValueError(f"{value!r}; expected: a number with a unit ({known})")
     number, unit = match.groups()
     if unit is None:
-        raise ValueError(f"{value!r} without a unit; expected: something like '{number} {INTERNAL_UNIT[dimension]}'")
+        raise ValueError(
+            f"{value!r} without a unit; expected: something like '{number} {INTERNAL_UNIT[dimension]}'"
+        )
     if unit not in units:
         raise ValueError(f"{value!r}; expected: a {dimension.replace('_', ' ')} in {known}")
     return float(number) * units[unit]
@@ -41,18 +47,31 @@ def _positive(value: float) -> float:
     return value
 
 
-def _quantity(dimension: str) -> Any:
-    unit = INTERNAL_UNIT[dimension]
-    return Annotated[
-        float,
-        BeforeValidator(lambda value: parse_quantity(value, dimension)),
-        PlainSerializer(lambda value: f"{value:.12g} {unit}", return_type=str),
-        WithJsonSchema({"type": "string", "pattern": _NUMBER_AND_UNIT.pattern, "examples": [f"1 {unit}"]}),
-    ]
+@dataclass(frozen=True)
+class Unit:
+    """Marks a float field as a quantity of `dimension`: read with a unit, written with the internal one."""
+
+    dimension: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        unit = INTERNAL_UNIT[self.dimension]
+        return core_schema.no_info_before_validator_function(
+            lambda value: parse_quantity(value, self.dimension),
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: f"{value:.12g} {unit}"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        unit = INTERNAL_UNIT[self.dimension]
+        return {"type": "string", "pattern": _NUMBER_AND_UNIT.pattern, "examples": [f"1 {unit}"]}
 
 
-Length = Annotated[_quantity("length"), AfterValidator(_positive)]
-Coordinate = _quantity("length")
-Mass = Annotated[_quantity("mass"), AfterValidator(_positive)]
-Time = Annotated[_quantity("time"), AfterValidator(_positive)]
-Energy = _quantity("energy_ev")
+Length = Annotated[float, Unit("length"), AfterValidator(_positive)]
+Coordinate = Annotated[float, Unit("length")]
+Mass = Annotated[float, Unit("mass"), AfterValidator(_positive)]
+Time = Annotated[float, Unit("time"), AfterValidator(_positive)]
+Energy = Annotated[float, Unit("energy_ev")]

@@ -19,7 +19,7 @@ from simpost.core.files import cache_folder, is_writable_folder
 
 def _prepare_cache() -> bool:
     """Point numba at a writable cache; False if there is none."""
-    if os.environ.get("NUMBA_CACHE_DIR") or numba.config.CACHE_DIR:
+    if os.environ.get("NUMBA_CACHE_DIR") or numba.config.CACHE_DIR:  # type: ignore[attr-defined]
         return True
     if is_writable_folder(Path(__file__).parent):
         return True
@@ -30,7 +30,7 @@ def _prepare_cache() -> bool:
         return False
     if not is_writable_folder(folder):
         return False
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     return True
 
 

@@ -47,11 +47,11 @@ class Cosmology:
     def expansion(self, a: ArrayLike) -> NDArray[np.float64]:
         """E(a) = H(a)/H0."""
         a = np.asarray(a, dtype=float)
-        return np.sqrt(self.omega_m / a**3 + self.omega_k / a**2 + self.omega_lambda)
+        return np.asarray(np.sqrt(self.omega_m / a**3 + self.omega_k / a**2 + self.omega_lambda))
 
     def hubble(self, a: ArrayLike) -> NDArray[np.float64]:
         """H(a) in km/s/Mpc."""
-        return self.h0 * self.expansion(a)
+        return np.asarray(self.h0 * self.expansion(a))
 
     def critical_density(self, a: float) -> float:
         """Critical density 3 H(a)^2/(8 pi G) in Msun/kpc^3."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +61,59 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path | str, content: bytes) -> None:
+    """Write `content` so that `path` holds all of it or what it held before.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written (full disk, quota, permission).
+    """
+    try:
+        with atomic_path(Path(path)) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        remedy = "free some space or choose another folder"
+        raise InputError(path, str(error.strerror), f"room for {len(content)} bytes", remedy) from error
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`; on success rename it to `target`.
+
+    If the body raises, the temporary folder is removed and `target` stays absent.
+
+    Raises
+    ------
+    InputError
+        `target` exists and is not an empty folder, or its parent cannot be written to.
+    """
+    target = Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(target, "a file or a folder with content", "a new or empty folder", "name another")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise InputError(target, str(error.strerror), "a folder that can be written to") from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        temporary.replace(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def keep_matplotlib_in_cache() -> None:
+    """Point matplotlib's own cache into ours; to be called before its first import.
+
+    It would write into the home directory else. A user's `$MPLCONFIGDIR` is respected.
+    """
+    if "matplotlib" not in sys.modules:
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 
 
 def _umask() -> int:

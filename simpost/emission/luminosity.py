@@ -7,7 +7,6 @@ lit on one side. The cell's own temperature and ion fractions do not enter: the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +19,6 @@ from simpost.emission.grid import AXES, VARIANTS
 Array = NDArray[np.float64]
 
 ILLUMINATIONS = {"one_sided": 1.0, "two_sided": 0.5}  # share of the column that one face lights
-DARK_TEMPERATURE = 5e4  # K; carbon is collisionally ionised beyond C+ above it
 
 # name of each bit of a cell's flags, lowest first
 FLAGS = (
@@ -57,14 +55,6 @@ class CellLuminosity:
     luminosity: Array
     flags: NDArray[np.int64]
     pdf_outside: Array
-
-
-class Share(NamedTuple):
-    """Shares (0-1) of cells, of mass and of luminosity."""
-
-    cells: float
-    mass: float
-    luminosity: float
 
 
 def line_luminosity(
@@ -142,32 +132,16 @@ def line_luminosity(
     return CellLuminosity(luminosity.reshape(shape), flags.reshape(shape), outside.reshape(shape))
 
 
-def coverage(
-    luminosity: ArrayLike, mass: ArrayLike, flags: ArrayLike, pdf_outside: ArrayLike | None = None
-) -> dict[str, Share]:
-    """Shares of cells, mass and luminosity per flag, and of cells beyond any axis (`beyond_table`).
+def table_marks(result: CellLuminosity) -> dict[str, NDArray]:
+    """What each cell's luminosity rests on, by name: a flag, or a share between 0 and 1.
 
-    Parameters
-    ----------
-    luminosity, mass : array
-        Of the cells, any unit. A share of a total of zero is zero.
-    flags, pdf_outside : array
-        From `CellLuminosity`; with the latter, `pdf_outside` is the part of each cell that comes from
-        sub-grid densities beyond the grid (its mass share is the mass of such cells times that part).
+    Every name of `FLAGS`; `beyond_table`, beyond any axis; `pdf_outside`, the share of the
+    luminosity from sub-grid densities beyond the grid.
     """
-    flags = np.asarray(flags)
-    weights = [np.ones(flags.shape), np.asarray(mass, dtype=float), np.asarray(luminosity, dtype=float)]
-    parts = {name: (flags >> bit & 1).astype(float) for bit, name in enumerate(FLAGS)}
-    parts["beyond_table"] = ((flags & _AXIS_BITS) > 0).astype(float)
-    if pdf_outside is not None:
-        parts["pdf_outside"] = np.asarray(pdf_outside, dtype=float)
-    totals = [float(weight.sum()) for weight in weights]
-    return {
-        name: Share(
-            *(float((part * w).sum()) / t if t > 0.0 else 0.0 for w, t in zip(weights, totals, strict=True))
-        )
-        for name, part in parts.items()
-    }
+    marks: dict[str, NDArray] = {name: (result.flags >> bit & 1) > 0 for bit, name in enumerate(FLAGS)}
+    marks["beyond_table"] = (result.flags & _AXIS_BITS) > 0
+    marks["pdf_outside"] = result.pdf_outside
+    return marks
 
 
 def _column(name: str, values: ArrayLike, shape: tuple[int, ...], signed: bool = False) -> Array:

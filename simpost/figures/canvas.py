@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simpost.core.files import cache_folder
-from simpost.products.writer import write_whole
+from simpost.core.files import keep_matplotlib_in_cache, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +14,7 @@ if TYPE_CHECKING:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure [inch] drawn by Agg, whatever backend the user has chosen."""
-    if "matplotlib" not in sys.modules:
-        # read once, at the first import; else matplotlib would write to the home directory
-        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+    keep_matplotlib_in_cache()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

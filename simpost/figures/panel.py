@@ -30,7 +30,10 @@ _CII = r"$\Sigma_{\rm [CII]}$"
 _RATIO = r"$W_{\rm [CII]}=\Sigma_{\rm gas}/\Sigma_{\rm [CII]}$"
 _MSUN = r"\mathrm{M}_\odot"
 _LSUN = r"\mathrm{L}_\odot"
-_SFR_WINDOWS = ("10", "30", "100")
+_SFR_SOURCES = {"10": "10 Myr", "30": "30 Myr", "100": "100 Myr", "instantaneous": "gas cells, instantaneous"}
+_BLOCKS = (1, 2, 3, 4, 5, 6)  # pixels averaged a side where stars are sparse
+_LIT_NEIGHBOURS = 5.0  # of eight
+_FEWEST_BLOCKS = 30  # a side
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Picture:
     colours: str = ""
     note: str = ""
     is_ratio: bool = False
+    extent: float = 1.0  # side of the image over the width of the view
 
 
 def galaxy_panel(product: GalaxyProduct, view: str, path: Path | str) -> None:
@@ -99,21 +103,50 @@ def _pictures(view: ViewProduct) -> list[Picture]:
 
 
 def _ratio_picture(gas: NDArray[np.float64], line: NDArray[np.float64]) -> Picture:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(line > 0.0, gas / line, np.nan)
+    """W where [CII] is on its own colour bar: fainter pixels would only show gas that does not shine."""
+    lit = line > 0.0
+    if lit.any():
+        lit = line >= colour_limits(line)[0]
+    ratio = np.divide(gas, line, out=np.full_like(gas, np.nan), where=lit)
     return Picture(ratio, rf"{_RATIO}  [${_MSUN}/{_LSUN}$]", "cividis", is_ratio=True)
 
 
 def _sfr_picture(view: ViewProduct) -> Picture:
-    """Star formation in the shortest window in which there are stars."""
-    found = [window for window in _SFR_WINDOWS if f"surface_density_sfr_{window}" in view.maps]
+    """Star formation in the shortest window in which there are stars, else that of the gas cells."""
+    found = [window for window in _SFR_SOURCES if f"surface_density_sfr_{window}" in view.maps]
     for window in found:
         values = view.maps[f"surface_density_sfr_{window}"].values
         if (values > 0.0).any():
-            name = rf"$\Sigma_{{\rm SFR}}$, {window} Myr"
-            return Picture(values, rf"{name}  [${_MSUN}\,$yr$^{{-1}}\,$kpc$^{{-2}}$]", "inferno")
+            fine, (values, binned) = len(values), _readable(values)
+            name = rf"$\Sigma_{{\rm SFR}}$, {_SFR_SOURCES[window]}"
+            if binned > 1:
+                name += f", {1e3 * binned * view.attributes['pixel']:.0f} pc pixels"
+            label = rf"{name}  [${_MSUN}\,$yr$^{{-1}}\,$kpc$^{{-2}}$]"
+            return Picture(values, label, "inferno", extent=len(values) * binned / fine)
     note = f"no stars younger than {found[-1]} Myr" if found else "star formation was not computed"
     return Picture(None, r"$\Sigma_{\rm SFR}$", note=note)
+
+
+def _readable(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Average so many pixels a side that a scatter of single stars becomes an image.
+
+    Stars are points: on pixels much finer than their spacing nothing can be seen. Blocks grow until
+    half of the blocks around a block with stars have stars, too; the edge is padded with zeros.
+    """
+    for side in _BLOCKS:
+        blocks = _block_mean(values, side)
+        lit = np.pad(blocks > 0.0, 1)
+        around = sum(np.roll(lit, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)) - lit
+        if blocks.shape[0] < _FEWEST_BLOCKS or float(around[lit].mean()) >= _LIT_NEIGHBOURS:
+            break
+    return blocks, side
+
+
+def _block_mean(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    ny, nx = (-(-n // side) * side for n in values.shape)
+    padded = np.zeros((ny, nx))
+    padded[: values.shape[0], : values.shape[1]] = values
+    return padded.reshape(ny // side, side, nx // side, side).mean(axis=(1, 3))
 
 
 def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
@@ -126,11 +159,12 @@ def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
     from matplotlib.colors import LogNorm
 
     low, high = colour_limits(picture.values, picture.is_ratio)
+    side = 2.0 * half * picture.extent
     shown = np.ma.masked_where(~(picture.values > 0.0), picture.values)
     image = axis.imshow(
         shown,
         origin="lower",
-        extent=(-half, half, -half, half),
+        extent=(-half, side - half, -half, side - half),
         norm=LogNorm(low, high),
         cmap=picture.colours,
         interpolation="nearest",

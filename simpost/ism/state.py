@@ -229,14 +229,14 @@ def _radiation(
 
 
 def _phases(
-    gas: Columns, columns: dict[str, Array], t_over_mu: Array, recipes: Recipes, options: IsmConfig
+    gas: Columns, columns: dict[str, NDArray], t_over_mu: Array, recipes: Recipes, options: IsmConfig
 ) -> dict[str, Array]:
     """Neutral and molecular fractions, electrons, mu and temperature."""
     X, n_H = columns["hydrogen_fraction"], columns["n_H"]
     if recipes.ions == "read_ionised":
         neutral = 1.0 - gas["f_HII"]
     elif recipes.ions == "read_atomic":
-        neutral = gas["f_HI"] + (gas["f_H2"] if "f_H2" in gas else 0.0)
+        neutral = gas["f_HI"] + gas.get("f_H2", 0.0)
     elif recipes.ions == "read_neutral":
         neutral = gas["neutral_fraction"]
     else:
@@ -255,7 +255,7 @@ def _phases(
     if recipes.electrons == "read":
         electrons = np.maximum(gas["electron_fraction"], 0.0)
     else:
-        helium = [gas[name] if name in gas else None for name in ("f_HeII", "f_HeIII")]
+        helium = [gas.get(name) for name in ("f_HeII", "f_HeIII")]
         electrons = chemistry.electron_fraction(
             ionised, helium[0], 0.0 if helium[1] is None else helium[1], X
         )
@@ -269,7 +269,7 @@ def _phases(
     }
 
 
-def _molecular_share(gas: Columns, columns: dict[str, Array], neutral: Array, recipes: Recipes) -> Array:
+def _molecular_share(gas: Columns, columns: dict[str, NDArray], neutral: Array, recipes: Recipes) -> Array:
     """H2 share of the neutral hydrogen."""
     z_solar = columns["metallicity"] / c.Z_SUN
     if recipes.molecular == "kmt":
@@ -284,7 +284,7 @@ def _molecular_share(gas: Columns, columns: dict[str, Array], neutral: Array, re
 
 
 def _override_effective_eos(
-    gas: Columns, columns: dict[str, Array], recipes: Recipes, marks: dict[str, Mask]
+    gas: Columns, columns: dict[str, NDArray], recipes: Recipes, marks: dict[str, Mask]
 ) -> None:
     affected = np.asarray(gas["star_formation_rate"] > 0)
     marks["effective_equation_of_state"] = affected
@@ -315,7 +315,7 @@ def _turbulence(
     gas: Columns,
     rows: slice,
     around: Surroundings,
-    columns: dict[str, Array],
+    columns: dict[str, NDArray],
     recipes: Recipes,
     options: IsmConfig,
     marks: dict[str, Mask],
@@ -337,7 +337,7 @@ def _column_density(
     gas: Columns,
     rows: slice,
     around: Surroundings,
-    columns: dict[str, Array],
+    columns: dict[str, NDArray],
     options: IsmConfig,
     marks: dict[str, Mask],
 ) -> None:
@@ -356,7 +356,7 @@ def _spectrum(
     gas: Columns,
     rows: slice,
     around: Surroundings,
-    columns: dict[str, Array],
+    columns: dict[str, NDArray],
     info: SnapshotInfo,
     recipes: Recipes,
     options: IsmConfig,

@@ -13,12 +13,12 @@ from simpost.core import constants as c
 from simpost.core.errors import InputError
 from simpost.core.units import HYDROGEN_PER_MSUN
 from simpost.emission.density_pdf import AveragedTable
-from simpost.emission.luminosity import CellLuminosity, line_luminosity
+from simpost.emission.luminosity import CellLuminosity, line_luminosity, table_marks
 from simpost.ism.recipes import Recipes, choose_recipes
 from simpost.ism.state import Surroundings, gas_state, survey
 from simpost.maps.deposit import Depositor, MapResult
 from simpost.maps.view import View
-from simpost.pipeline.tally import Tally, table_marks
+from simpost.pipeline.tally import Tally
 from simpost.products import Coverage, FieldOrigin
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
 from simpost.snapshots.columns import Columns
@@ -83,7 +83,9 @@ def map_galaxy(
     cells.deposit(lambda share: report("cells", 0.3 + 0.6 * share))
     if cells.n_inside == 0:
         raise InputError(
-            snapshot.info.path, f"no gas cell within {0.5 * width:g} kpc of {galaxy.identity}", "a galaxy with gas",
+            snapshot.info.path,
+            f"no gas cell within {0.5 * width:g} kpc of {galaxy.identity}",
+            "a galaxy with gas",
             "check the centre and the width of the maps",
         )
     star_maps = _star_maps(stars, views)
@@ -107,7 +109,9 @@ def _region(snapshot: Snapshot, galaxy: Galaxy, half_width: float) -> Region:
     box = snapshot.info.box_size
     if 2.0 * half_width > box:
         raise InputError(
-            "maps.width", f"{2.0 * half_width:g} kpc", f"at most the box of {box:.6g} kpc of {snapshot.info.path}"
+            "maps.width",
+            f"{2.0 * half_width:g} kpc",
+            f"at most the box of {box:.6g} kpc of {snapshot.info.path}",
         )
     return Cube(galaxy.centre, wanted) if 2.0 * wanted < box else WholeBox(galaxy.centre, 0.5 * box)
 
@@ -116,8 +120,14 @@ class _Cells:
     """The one pass over the gas cells of a galaxy."""
 
     def __init__(
-        self, snapshot: Snapshot, region: Region, recipes: Recipes, around: Surroundings, config: Config,
-        tables: dict[str, AveragedTable], views: tuple[View, ...],
+        self,
+        snapshot: Snapshot,
+        region: Region,
+        recipes: Recipes,
+        around: Surroundings,
+        config: Config,
+        tables: dict[str, AveragedTable],
+        views: tuple[View, ...],
     ) -> None:
         self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
         self._config, self._tables = config, tables
@@ -260,7 +270,9 @@ def check_coverage(coverage: dict[str, Coverage], config: Config, name: str) -> 
     share = beyond.share_of_luminosity if beyond is not None else float("nan")
     if share > config.emission.refuse_outside:
         raise InputError(
-            name, f"{share:.1%} of L from outside the line table", f"at most {config.emission.refuse_outside:.1%}",
+            name,
+            f"{share:.1%} of L from outside the line table",
+            f"at most {config.emission.refuse_outside:.1%}",
             "use a wider grid, or raise emission.refuse_outside",
         )
     if share > config.emission.warn_outside:

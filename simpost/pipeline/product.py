@@ -26,12 +26,17 @@ _MEAN_REASON = "a mean is not conserved"
 
 
 def make_product(
-    snapshot: Snapshot, galaxy: Galaxy, maps: GalaxyMaps, tables: dict[str, AveragedTable], config: Config
+    snapshot: Snapshot,
+    galaxy: Galaxy,
+    name: str,
+    maps: GalaxyMaps,
+    tables: dict[str, AveragedTable],
+    config: Config,
 ) -> GalaxyProduct:
-    """Everything known of one galaxy, as the product schema names it."""
+    """Everything known of one galaxy, as the product schema names it; `name` is its id in the run."""
     views = {view.name: _view_product(view, maps, snapshot, config) for view in maps.views}
     return GalaxyProduct(
-        galaxy=_galaxy_attributes(snapshot, galaxy, maps, tables, config),
+        galaxy={"id": name, **_galaxy_attributes(snapshot, galaxy, maps, tables, config)},
         coverage=maps.coverage,
         fields=maps.fields,
         views=views,
@@ -95,8 +100,7 @@ def _galaxy_attributes(
     info = snapshot.info
     scalars = _Scalars(maps)
     values: dict[str, Any] = {
-        "id": galaxy.identity,
-        "snapshot": str(info.path),
+        "snapshot": info.path.name,
         "code": info.code,
         "centre": np.asarray(galaxy.centre),
         "velocity": np.asarray(galaxy.velocity),
@@ -122,7 +126,9 @@ def _galaxy_attributes(
     luminosity = scalars.total(LINE_CII)
     for name, mass in (("alpha_CII", "M_gas"), ("alpha_CII_neutral", "M_neutral")):
         scalars.put(values, name, _ratio(values[mass], luminosity), "no [CII] luminosity")
-    scalars.put(values, "depletion_time", _ratio(values["M_gas"], values["SFR_10"]) / 1e6, "no star formation")
+    scalars.put(
+        values, "depletion_time", _ratio(values["M_gas"], values["SFR_10"]) / 1e6, "no star formation"
+    )
     if np.isfinite(galaxy.r_200c):
         near = np.linalg.norm(maps.stellar["position"], axis=1) < INNER_RADIUS * galaxy.r_200c
         values["M_stars_inner"] = float(maps.stellar["mass"][near].sum())
@@ -136,7 +142,8 @@ def _galaxy_attributes(
         values |= {
             "line_grid": config.emission.grid,
             "line_grid_checksum": table.grid_checksum,
-            "density_pdf": f"{config.emission.pdf}, b = {config.emission.pdf_b:.6g}, column {config.emission.pdf_column}",
+            "density_pdf": f"{config.emission.pdf}, b = {config.emission.pdf_b:.6g}, "
+            f"column {config.emission.pdf_column}",
             "mach_source": maps.recipes.origins["mach"] + "; " + maps.recipes.origins["turbulent_velocity"],
             "column_source": maps.recipes.origins["column_density"],
             "illumination": config.emission.illumination,

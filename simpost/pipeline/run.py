@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from simpost.config import Config, canonical_yaml, config_hash
 from simpost.core.errors import ConfigError, InputError, SimpostError
 from simpost.core.files import atomic_path
@@ -64,10 +66,14 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
     failures: list[str] = []
     warnings: list[str] = []
 
-    def one_galaxy(snapshot: Snapshot, galaxy: Galaxy, name: str, tables: dict[str, AveragedTable], at: Report) -> None:
-        maps = map_galaxy(snapshot, galaxy, config, tables, lambda stage, share: at(f"{name}: {stage}", share))
+    def one_galaxy(
+        snapshot: Snapshot, galaxy: Galaxy, name: str, tables: dict[str, AveragedTable], at: Report
+    ) -> None:
+        maps = map_galaxy(
+            snapshot, galaxy, config, tables, lambda stage, share: at(f"{name}: {stage}", share)
+        )
         warnings.extend(check_coverage(maps.coverage, config, name))
-        product = make_product(snapshot, galaxy, maps, tables, config)
+        product = make_product(snapshot, galaxy, name, maps, tables, config)
         folder = output / name
         write_product(product, folder / "product.h5")
         write_fits(product, folder / "maps.fits")
@@ -77,6 +83,7 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
         made.append(folder)
 
     for number, path in enumerate(paths):
+
         def at(stage: str, share: float, number: int = number) -> None:
             report(stage, (number + share) / len(paths))
 
@@ -88,7 +95,13 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
             at(f"{label}: line tables at z = {snapshot.info.redshift:.2f}", 0.02)
             tables = {
                 line: average_over_pdf(
-                    grid, line, config.emission.pdf, config.emission.pdf_b, redshift, config.emission.pdf_column, workers=2
+                    grid,
+                    line,
+                    config.emission.pdf,
+                    config.emission.pdf_b,
+                    redshift,
+                    config.emission.pdf_column,
+                    workers=2,
                 )
                 for line in config.emission.lines
             }
@@ -98,6 +111,7 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
             failures.append(str(error))
             continue
         for index, galaxy in enumerate(galaxies):
+
             def within(stage: str, share: float, index: int = index) -> None:
                 at(stage, 0.3 + 0.7 * (index + share) / len(galaxies))  # noqa: B023 - used at once
 
@@ -118,7 +132,7 @@ def _snapshot_paths(config: Config) -> list[str]:
         if entry.startswith(PREFIX) or not glob.has_magic(entry):
             paths.append(entry)
             continue
-        found = sorted(glob.glob(str(Path(entry).expanduser())))
+        found = sorted(glob.glob(str(Path(entry).expanduser())))  # noqa: PTH207 - absolute patterns, too
         if not found:
             raise ConfigError(f"snapshots: {entry}", "no file or folder that matches", "at least one")
         paths += found
@@ -146,12 +160,17 @@ def _claim_output(config: Config) -> Path:
     if stamp.is_file():
         if stamp.read_text(encoding="utf-8").splitlines()[:1] != mine.splitlines()[:1]:
             raise InputError(
-                output, "results of another configuration", "an empty folder or results of this one",
+                output,
+                "results of another configuration",
+                "an empty folder or results of this one",
                 "set 'output' to another folder, or move the old results away",
             )
     elif output.is_dir() and any(output.iterdir()):
         raise InputError(
-            output, "a folder with files that are not simpost's", "an empty or new folder", "set 'output' to another"
+            output,
+            "a folder with files that are not simpost's",
+            "an empty or new folder",
+            "set 'output' to another",
         )
     with atomic_path(stamp) as temporary:
         temporary.write_text(mine, encoding="utf-8")
@@ -161,12 +180,18 @@ def _claim_output(config: Config) -> Path:
 def _galaxies(snapshot: Snapshot, config: Config) -> list[Galaxy]:
     options = config.galaxies
     if options.finder == "centres":
-        return [galaxy_at(snapshot, centre, f"centre-{i}") for i, centre in enumerate(options.centres or [])]
+        return [
+            galaxy_at(snapshot, np.asarray(centre), f"centre-{i}")
+            for i, centre in enumerate(options.centres or [])
+        ]
     haloes = snapshot.haloes() if options.finder in ("auto", "catalogue") else None
     if haloes is not None:
         return galaxies_from_catalogue(snapshot, haloes, options.count, options.min_mass or 0.0)
     if options.finder == "catalogue":
         raise InputError(
-            snapshot.info.path, "no halo catalogue beside it", "fof_subhalo_tab_NNN.hdf5", "use 'finder: peak'"
+            snapshot.info.path,
+            "no halo catalogue beside it",
+            "fof_subhalo_tab_NNN.hdf5",
+            "use 'finder: peak'",
         )
     return [g for g in find_galaxies(snapshot, options.count) if g.m_200c >= (options.min_mass or 0.0)]

@@ -11,9 +11,9 @@ import numpy as np
 from simpost.core import units as u
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
+from simpost.core.files import write_whole
 from simpost.products.astropy_units import fits_unit
 from simpost.products.product import GalaxyProduct, ProductMap, ViewProduct
-from simpost.products.writer import write_whole
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header, ImageHDU

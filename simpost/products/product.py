@@ -49,7 +49,7 @@ class Coverage:
 class FieldOrigin:
     """Where one column came from, for the share of the mass whose value came that way.
 
-    `origin` is `read`, `derived: <recipe>` or `override: <by whom>`.
+    `origin` is `read: <where>`, `derived: <recipe>` or `override: <by whom>`.
     """
 
     column: str

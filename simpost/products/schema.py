@@ -215,7 +215,7 @@ _COVERAGE = (
     _column("shares", "share_of_mass", "float", "share of the gas mass"),
     _column("shares", "share_of_luminosity", "float", f"share of the {LINE_CII} luminosity"),
     _column("fields", "column", "text", "column of the gas or the stars"),
-    _column("fields", "origin", "text", "`read`, `derived: <recipe>` or `override: <by whom>`"),
+    _column("fields", "origin", "text", "`read: <where>`, `derived: <recipe>` or `override: <by whom>`"),
     _column("fields", "share_of_mass", "float", "share of the mass whose value came this way"),
     Entry("/coverage/<name>/<name>@unit", "attribute", "", "text", (), "unit of the column", required=False),
 )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from simpost.core import units as u
+from simpost.core.files import write_whole
 from simpost.products.astropy_units import astropy_unit
 from simpost.products.product import GalaxyProduct
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
-from simpost.products.writer import write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,8 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from simpost.core.errors import InputError
-from simpost.core.files import atomic_path
+from simpost.core.files import write_whole
 from simpost.products.check import checked
 from simpost.products.layout import flatten
 from simpost.products.product import GalaxyProduct
@@ -34,22 +33,6 @@ def write_product(product: GalaxyProduct, path: Path | str) -> None:
     image = _hdf5_image(checked(flatten(product), path))
     header = HEADER_START + hashlib.sha256(image).hexdigest().encode() + b"\n"
     write_whole(path, header.ljust(HEADER_BYTES) + image)
-
-
-def write_whole(path: Path | str, content: bytes) -> None:
-    """Write `content` so that `path` holds all of it or what it held before.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written (full disk, quota, permission).
-    """
-    try:
-        with atomic_path(Path(path)) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        remedy = "free some space or choose another folder"
-        raise InputError(path, str(error.strerror), f"room for {len(content)} bytes", remedy) from error
 
 
 def _hdf5_image(items: dict[str, Any]) -> bytes:

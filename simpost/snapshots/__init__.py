@@ -1,0 +1,1 @@
+"""Snapshots of RAMSES and Arepo behind one protocol, the galaxies in them, samples."""

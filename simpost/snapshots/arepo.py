@@ -121,7 +121,9 @@ class ArepoSnapshot:
         groups = self._given_groups or _stated_groups(self._files.parameters)
         if groups is not None and len(groups) != n_groups:
             raise SnapshotError(
-                self._files.paths[0], f"{n_groups} photon groups in PhotonDensity", f"{len(groups)} as 'photon_groups' says"
+                self._files.paths[0],
+                f"{n_groups} photon groups in PhotonDensity",
+                f"{len(groups)} as 'photon_groups' says",
             )
         return groups
 
@@ -138,7 +140,10 @@ class ArepoSnapshot:
         if "TNG" in label or "Illustris" in label:
             return True, ""
         if "StarFormationRate" in self._files.fields[GAS] and not config:
-            return False, "no Config group: star-forming gas taken as resolved (no effective equation of state)"
+            return (
+                False,
+                "no Config group: star-forming gas taken as resolved (no effective equation of state)",
+            )
         return False, ""
 
     def _fields_read(self, groups: PhotonGroups | None) -> dict[str, dict[str, str]]:
@@ -169,7 +174,11 @@ class ArepoSnapshot:
             fields["dark_matter"] = dict.fromkeys(columns, ", ".join(dark))
         stars = self._files.fields.get(STARS, {})
         if "Coordinates" in stars:
-            fields["stars"] = {"position": "Coordinates", "mass": "Masses", "initial_mass": "Masses (current)"}
+            fields["stars"] = {
+                "position": "Coordinates",
+                "mass": "Masses",
+                "initial_mass": "Masses (current)",
+            }
             if "Velocities" in stars:
                 fields["stars"]["velocity"] = "Velocities"
             if "GFM_InitialMass" in stars:
@@ -195,7 +204,7 @@ class ArepoSnapshot:
         return dataset
 
     def _chunks(self, region: Region) -> Iterator[Any]:
-        """yt chunks (at most 262144 particles of a file) of the region."""
+        """Yt chunks (at most 262144 particles of a file) of the region."""
         data = select(self._dataset, self._within_box(region), self._header.length)
         with reported_as(self._files.paths[0]):
             chunks = data.chunks([], "io")
@@ -246,8 +255,10 @@ class ArepoSnapshot:
         for name, values in (("Masses", mass), ("Density", density)):
             if not np.all(values > 0):
                 raise SnapshotError(
-                    self._files.paths[0], f"{np.count_nonzero(~(values > 0))} cells with {GAS}/{name} not above zero",
-                    "positive values", "the file is damaged: restore it from its source",
+                    self._files.paths[0],
+                    f"{np.count_nonzero(~(values > 0))} cells with {GAS}/{name} not above zero",
+                    "positive values",
+                    "the file is damaged: restore it from its source",
                 )
         volume = mass / density
         columns = {"mass": mass, "density": density, "volume": volume, "size": np.cbrt(volume)}
@@ -295,7 +306,11 @@ class ArepoSnapshot:
         return joined
 
     def _star_columns(
-        self, data: Any, keep: NDArray[np.bool_], offset: NDArray[np.float64], birth: NDArray[np.float64] | None
+        self,
+        data: Any,
+        keep: NDArray[np.bool_],
+        offset: NDArray[np.float64],
+        birth: NDArray[np.float64] | None,
     ) -> Columns:
         fields, header = self.info.fields_read["stars"], self._header
         columns = {"position": offset[keep], "mass": self._read(data, STARS, "Masses")[keep] * header.mass}
@@ -309,8 +324,10 @@ class ArepoSnapshot:
         if birth is not None:
             if np.any(birth[keep] > header.scale_factor * 1.01):
                 raise SnapshotError(
-                    self._files.paths[0], f"a star born at a = {birth[keep].max():.4g}",
-                    f"births up to a = {header.scale_factor:.4g}", "the file is damaged: restore it from its source",
+                    self._files.paths[0],
+                    f"a star born at a = {birth[keep].max():.4g}",
+                    f"births up to a = {header.scale_factor:.4g}",
+                    "the file is damaged: restore it from its source",
                 )
             born = np.asarray(header.cosmology.age(birth[keep])).reshape(-1)
             columns["age"] = np.maximum(self.info.time - born, 0.0)
@@ -327,9 +344,14 @@ class ArepoSnapshot:
                 offset = self._offset(data, kind, region)
                 keep = region.overlaps(offset)
                 if np.any(keep):
-                    columns = {"position": offset[keep], "mass": self._read(data, kind, "Masses")[keep] * self._header.mass}
+                    columns = {
+                        "position": offset[keep],
+                        "mass": self._read(data, kind, "Masses")[keep] * self._header.mass,
+                    }
                     if "velocity" in fields:
-                        columns["velocity"] = self._read(data, kind, "Velocities")[keep] * self._header.velocity
+                        columns["velocity"] = (
+                            self._read(data, kind, "Velocities")[keep] * self._header.velocity
+                        )
                     parts.append(Columns(columns, {name: f"read: {fields[name]}" for name in columns}))
         if parts:
             joined = concatenate(parts)
@@ -347,7 +369,12 @@ class ArepoSnapshot:
 
 def _stated_groups(parameters: dict[str, Any]) -> PhotonGroups | None:
     """Bands and light speed as the Parameters group of the file states them, if it does."""
-    names = ("PhotonGroupLower_in_eV", "PhotonGroupUpper_in_eV", "PhotonGroupMeanEnergy_in_eV", "ReducedSpeedOfLight")
+    names = (
+        "PhotonGroupLower_in_eV",
+        "PhotonGroupUpper_in_eV",
+        "PhotonGroupMeanEnergy_in_eV",
+        "ReducedSpeedOfLight",
+    )
     if any(name not in parameters for name in names):
         return None
     low, high, mean = (tuple(float(x) for x in np.atleast_1d(parameters[name])) for name in names[:3])

@@ -39,7 +39,9 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         if isinstance(error, FileNotFoundError):
             raise SnapshotError(path, "no such file", "an HDF5 file") from error
         text = " ".join(str(error).split())[:160]
-        raise SnapshotError(path, f"a damaged or foreign file ({text})", "a whole HDF5 file", _RESTORE) from error
+        raise SnapshotError(
+            path, f"a damaged or foreign file ({text})", "a whole HDF5 file", _RESTORE
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,15 @@ def read_header(file: Any, path: Path) -> ArepoHeader:
     a, z = number("Time", 1e-4, 1.1), number("Redshift", -0.1, 1e4)
     if abs(a * (1.0 + z) - 1.0) > 1e-5:
         raise SnapshotError(
-            path, f"Time {a:g} and Redshift {z:g}", "Time = 1/(1 + Redshift)",
+            path,
+            f"Time {a:g} and Redshift {z:g}",
+            "Time = 1/(1 + Redshift)",
             "simpost reads comoving (cosmological) Arepo runs; else the header is damaged",
         )
     cosmology = Cosmology(
-        100.0 * hubble, number("Omega0", 1e-3, 2.0), number("OmegaLambda", 0.0, 2.0),
+        100.0 * hubble,
+        number("Omega0", 1e-3, 2.0),
+        number("OmegaLambda", 0.0, 2.0),
         number("OmegaBaryon", 0.0, 1.0, default=0.0),
     )
     stated = [name for name in _DEFAULT_UNITS if name in attributes or name in parameters]
@@ -173,7 +179,9 @@ def find_snapshot_file(path: Path) -> Path:
             raise SnapshotError(path, "no file named *_NNN.hdf5 or *_NNN.K.hdf5", "an Arepo snapshot folder")
         stems = {_FILE_NAME.match(p.name).group("stem") for p in found}  # type: ignore[union-attr]
         if len(stems) > 1:
-            raise SnapshotError(path, f"{len(stems)} snapshots ({', '.join(sorted(stems)[:3])})", "one", "name a file")
+            raise SnapshotError(
+                path, f"{len(stems)} snapshots ({', '.join(sorted(stems)[:3])})", "one", "name a file"
+            )
         path = found[0]
     elif not path.is_file():
         raise SnapshotError(path, "no such file", "an Arepo snapshot")
@@ -205,7 +213,9 @@ def read_files(path: Path) -> ArepoFiles:
             found += own.counts
     if not np.array_equal(found, header.total):
         raise SnapshotError(
-            first.parent, f"{found.tolist()} particles in {len(paths)} file(s)", f"{header.total.tolist()} (NumPart_Total)",
+            first.parent,
+            f"{found.tolist()} particles in {len(paths)} file(s)",
+            f"{header.total.tolist()} (NumPart_Total)",
             "a file of the set is missing, doubled or damaged",
         )
     if GAS not in fields or "Coordinates" not in fields[GAS]:
@@ -226,7 +236,10 @@ def _set_paths(first: Path, n_files: int) -> tuple[Path, ...]:
     missing = [p.name for p in paths if not p.is_file()]
     if missing:
         raise SnapshotError(
-            first.parent, f"{len(missing)} of {n_files} files missing, first {missing[0]}", "the whole set", _RESTORE
+            first.parent,
+            f"{len(missing)} of {n_files} files missing, first {missing[0]}",
+            "the whole set",
+            _RESTORE,
         )
     return paths
 
@@ -235,12 +248,17 @@ def _same_run(own: ArepoHeader, header: ArepoHeader) -> None:
     for name in ("scale_factor", "hubble", "box_size_code", "n_files", "cosmology"):
         if getattr(own, name) != getattr(header, name):
             raise SnapshotError(
-                own.path, f"{name} {getattr(own, name)}", f"{getattr(header, name)} as in {header.path.name}",
+                own.path,
+                f"{name} {getattr(own, name)}",
+                f"{getattr(header, name)} as in {header.path.name}",
                 "it belongs to another snapshot",
             )
     if not np.array_equal(own.total, header.total) or not np.array_equal(own.mass_table, header.mass_table):
         raise SnapshotError(
-            own.path, "other totals or mass table", f"those of {header.path.name}", "it belongs to another snapshot"
+            own.path,
+            "other totals or mass table",
+            f"those of {header.path.name}",
+            "it belongs to another snapshot",
         )
 
 
@@ -254,7 +272,10 @@ def _check_shapes(file: Any, header: ArepoHeader, fields: dict[str, dict[str, in
         for dataset, values in file[name].items():
             if values.shape[0] != count:
                 raise SnapshotError(
-                    header.path, f"{values.shape[0]} rows in {name}/{dataset}", f"{count} as in NumPart_ThisFile", _RESTORE
+                    header.path,
+                    f"{values.shape[0]} rows in {name}/{dataset}",
+                    f"{count} as in NumPart_ThisFile",
+                    _RESTORE,
                 )
             components = int(np.prod(values.shape[1:], dtype=int))
             known = fields.setdefault(name, {})
@@ -270,7 +291,11 @@ def find_catalogue(snapshot: Path) -> tuple[Path, ...]:
     if match is None:
         return ()
     number = match.group("number")
-    for folder in (snapshot.parent, snapshot.parent / f"groups_{number}", snapshot.parent.parent / f"groups_{number}"):
+    for folder in (
+        snapshot.parent,
+        snapshot.parent / f"groups_{number}",
+        snapshot.parent.parent / f"groups_{number}",
+    ):
         for stem in (f"fof_subhalo_tab_{number}", f"fof_tab_{number}"):
             whole = folder / f"{stem}.hdf5"
             if whole.is_file():

@@ -33,20 +33,34 @@ def read_catalogue(paths: tuple[Path, ...], header: ArepoHeader) -> HaloCatalogu
     r_200c = groups.get("Group_R_Crit200", np.zeros(n_groups)) * length
     if len(subhaloes.get("SubhaloPos", ())) == 0:
         return HaloCatalogue(
-            paths[0], groups["GroupPos"] * length, groups["GroupVel"] * speed / header.scale_factor,
-            groups["GroupMass"] * mass, m_200c, r_200c, np.ones(n_groups, dtype=bool), np.arange(n_groups),
+            paths[0],
+            groups["GroupPos"] * length,
+            groups["GroupVel"] * speed / header.scale_factor,
+            groups["GroupMass"] * mass,
+            m_200c,
+            r_200c,
+            np.ones(n_groups, dtype=bool),
+            np.arange(n_groups),
         )
     group = subhaloes["SubhaloGrNr"].astype(np.int64)
     if group.min() < 0 or group.max() >= n_groups:
-        raise SnapshotError(paths[0], f"SubhaloGrNr up to {group.max()}", f"below {n_groups}", "restore the catalogue")
+        raise SnapshotError(
+            paths[0], f"SubhaloGrNr up to {group.max()}", f"below {n_groups}", "restore the catalogue"
+        )
     first = groups.get("GroupFirstSub")
     if first is not None:
         central = first[group].astype(np.int64) == np.arange(len(group))
     else:
         central = np.r_[True, np.diff(group) > 0]
     return HaloCatalogue(
-        paths[0], subhaloes["SubhaloPos"] * length, subhaloes["SubhaloVel"] * speed, subhaloes["SubhaloMass"] * mass,
-        np.where(central, m_200c[group], 0.0), np.where(central, r_200c[group], 0.0), central, group,
+        paths[0],
+        subhaloes["SubhaloPos"] * length,
+        subhaloes["SubhaloVel"] * speed,
+        subhaloes["SubhaloMass"] * mass,
+        np.where(central, m_200c[group], 0.0),
+        np.where(central, r_200c[group], 0.0),
+        central,
+        group,
     )
 
 
@@ -59,7 +73,9 @@ def _read(
             time = float(file["Header"].attrs["Time"])
             if abs(time / header.scale_factor - 1.0) > 1e-6:
                 raise SnapshotError(
-                    path, f"a catalogue of Time {time:g}", f"{header.scale_factor:g} as the snapshot has",
+                    path,
+                    f"a catalogue of Time {time:g}",
+                    f"{header.scale_factor:g} as the snapshot has",
                     "it belongs to another snapshot",
                 )
             if name not in file or not len(file[name]):
@@ -68,5 +84,7 @@ def _read(
                 if dataset in file[name]:
                     parts.setdefault(dataset, []).append(np.asarray(file[name][dataset], dtype=float))
                 elif dataset in needs:
-                    raise SnapshotError(path, f"no {name}/{dataset}", "a FoF/Subfind catalogue", "restore the catalogue")
+                    raise SnapshotError(
+                        path, f"no {name}/{dataset}", "a FoF/Subfind catalogue", "restore the catalogue"
+                    )
     return {dataset: np.concatenate(values) for dataset, values in parts.items()}

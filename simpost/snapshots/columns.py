@@ -8,7 +8,7 @@ names, units and meanings; each column also carries where it came from (`read: .
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,9 @@ class ColumnMeaning(NamedTuple):
 _NONE = u.DIMENSIONLESS
 COLUMNS: dict[str, ColumnMeaning] = {
     # geometry
-    "position": ColumnMeaning(u.LENGTH, "centre of the cell or particle relative to the region's centre, (n, 3)"),
+    "position": ColumnMeaning(
+        u.LENGTH, "centre of the cell or particle relative to the region's centre, (n, 3)"
+    ),
     "size": ColumnMeaning(u.LENGTH, "leaf width (AMR) or cube root of the cell volume (Voronoi)"),
     "volume": ColumnMeaning("kpc**3", "cell volume"),
     "level": ColumnMeaning(_NONE, "RAMSES refinement level of a leaf"),
@@ -88,7 +90,9 @@ class Columns(Mapping[str, Array]):
     def __init__(self, values: Mapping[str, Array], origin: Mapping[str, str]) -> None:
         for name in values:
             if name not in COLUMNS:
-                raise InputError(f"column '{name}'", "an unknown name", "a known column", nearest_name(name, list(COLUMNS)))
+                raise InputError(
+                    f"column '{name}'", "an unknown name", "a known column", nearest_name(name, list(COLUMNS))
+                )
         lengths = {len(array) for array in values.values()}
         if len(lengths) > 1:
             raise InputError("columns", f"lengths {sorted(lengths)}", "one common length")
@@ -103,6 +107,10 @@ class Columns(Mapping[str, Array]):
             raise InputError(
                 f"column '{name}'", "not in this snapshot", f"one of {', '.join(sorted(self._values))}"
             ) from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The column, or `default` where there is none."""
+        return self._values.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return name in self._values

@@ -73,7 +73,9 @@ def find_galaxies(snapshot: Snapshot, count: int = 1) -> list[Galaxy]:
                 break
     if not found:
         raise InputError(
-            snapshot.info.path, "no gas peak inside a halo of 200 times the critical density", "at least one galaxy",
+            snapshot.info.path,
+            "no gas peak inside a halo of 200 times the critical density",
+            "at least one galaxy",
             "name the centre under 'galaxies' in the configuration",
         )
     found.sort(key=lambda item: -item[0])
@@ -103,13 +105,19 @@ def galaxies_from_catalogue(
             continue
         galaxies.append(
             Galaxy(
-                f"halo-{row}", _triple(centre), _triple(catalogue.velocity[row]), r_200c, m_200c,
+                f"halo-{row}",
+                _triple(centre),
+                _triple(catalogue.velocity[row]),
+                r_200c,
+                m_200c,
                 f"catalogue {catalogue.source.name}, subhalo {row} of group {catalogue.group[row]}",
             )
         )
     if not galaxies:
         raise InputError(
-            catalogue.source, f"no central halo above {min_mass:.3g} Msun", "at least one",
+            catalogue.source,
+            f"no central halo above {min_mass:.3g} Msun",
+            "at least one",
             "lower 'galaxies: min_mass' or use 'galaxies: {finder: peak}'",
         )
     return galaxies
@@ -152,9 +160,7 @@ def _density_peaks(snapshot: Snapshot) -> NDArray[np.float64]:
         densities.append(chunk["density"][dense])
         bins.append((cell[:, 0] * PEAK_BINS + cell[:, 1]) * PEAK_BINS + cell[:, 2])
         keep = _densest_per_bin(np.concatenate(bins), np.concatenate(densities))
-        positions, densities, bins = (
-            [np.concatenate(parts)[keep]] for parts in (positions, densities, bins)
-        )
+        positions, densities, bins = ([np.concatenate(parts)[keep]] for parts in (positions, densities, bins))
     return positions[0] if positions else np.empty((0, 3))
 
 
@@ -187,7 +193,9 @@ def _measure(snapshot: Snapshot, peak: NDArray[np.float64]) -> tuple[Galaxy, flo
     around = _matter(snapshot, peak, START_RADIUS)
     centre = peak + _shrinking_sphere(around.offset, around.mass, START_RADIUS)
     r_200c, m_200c, velocity, stellar, gas = _properties(snapshot, centre)
-    galaxy = Galaxy("", _triple(centre % snapshot.info.box_size), _triple(velocity), r_200c, m_200c, "built-in finder")
+    galaxy = Galaxy(
+        "", _triple(centre % snapshot.info.box_size), _triple(velocity), r_200c, m_200c, "built-in finder"
+    )
     return galaxy, stellar, gas
 
 

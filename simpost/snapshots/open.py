@@ -34,12 +34,18 @@ def _refuses_arepo(path: Path) -> str:
         start = stream.read(len(_HDF5_MAGIC))
     if path.suffix in (".hdf5", ".h5") and start != _HDF5_MAGIC:
         raise SnapshotError(
-            path, "an empty file" if not start else "a file without the HDF5 signature", "an HDF5 file", "restore it"
+            path,
+            "an empty file" if not start else "a file without the HDF5 signature",
+            "an HDF5 file",
+            "restore it",
         )
     return "" if start == _HDF5_MAGIC else "no HDF5 file"
 
 
-_CANDIDATES: tuple[tuple[str, Callable[[Path], str]], ...] = (("RAMSES", _refuses_ramses), ("Arepo", _refuses_arepo))
+_CANDIDATES: tuple[tuple[str, Callable[[Path], str]], ...] = (
+    ("RAMSES", _refuses_ramses),
+    ("Arepo", _refuses_arepo),
+)
 
 
 def open_snapshot(path: str | Path, options: ReaderConfig | None = None) -> Snapshot:
@@ -71,10 +77,10 @@ def open_snapshot(path: str | Path, options: ReaderConfig | None = None) -> Snap
         variables = tuple(options.hydro_variables) if options.hydro_variables else None
         return RamsesSnapshot(place, variables, options.birth_time)
     if not reasons["Arepo"]:
-        given = options.photon_groups
-        groups = given and PhotonGroups(
-            tuple(given.low), tuple(given.high), tuple(given.mean_energy), given.light_speed_fraction
-        )
+        given, groups = options.photon_groups, None
+        if given is not None:
+            edges = (tuple(given.low), tuple(given.high), tuple(given.mean_energy))
+            groups = PhotonGroups(*edges, given.light_speed_fraction)
         return ArepoSnapshot(place, groups, options.effective_equation_of_state)
     tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise SnapshotError(place, f"no snapshot simpost knows ({tried})", "a RAMSES or Arepo snapshot")

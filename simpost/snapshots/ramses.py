@@ -23,7 +23,9 @@ from simpost.core.errors import SnapshotError
 from simpost.core.units import MASS_DENSITY_CGS
 from simpost.snapshots.columns import Columns, concatenate
 from simpost.snapshots.protocol import LEAVES, HaloCatalogue, SnapshotInfo
-from simpost.snapshots.ramses_files import RamsesFiles, check_particle_file, read_descriptor, read_namelist
+from simpost.snapshots.ramses_files import RamsesFiles
+from simpost.snapshots.ramses_headers import read_descriptor, read_namelist
+from simpost.snapshots.ramses_records import check_particle_file, particle_record_widths
 from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox, offset_from
 from simpost.snapshots.yt_data import load_dataset, reported_as, select
 
@@ -81,14 +83,17 @@ class RamsesSnapshot:
         cosmological = header.is_cosmological
         scale_factor = header["aexp"] if cosmological else 1.0
         levelmin, levelmax = int(header["levelmin"]), int(header["levelmax"])
-        time = float(cosmology.age(scale_factor)) if cosmological else header["time"] * header["unit_t"] / c.MYR
+        time = (
+            float(cosmology.age(scale_factor)) if cosmological else header["time"] * header["unit_t"] / c.MYR
+        )
         own = [int(tree.octs[levelmin - 1 :, domain].sum()) for domain, tree in enumerate(trees)]
         # every oct below levelmin replaces one parent leaf by eight
         root_octs = int(sum(tree.octs[levelmin - 1, domain] for domain, tree in enumerate(trees)))
         counts = {"gas": 7 * sum(own) + root_octs}
         if files.has_particles:
             counts["particles"] = sum(
-                check_particle_file(files.file("part", domain), header) for domain in range(1, files.n_domains + 1)
+                check_particle_file(files.file("part", domain), header)
+                for domain in range(1, files.n_domains + 1)
             )
         return SnapshotInfo(
             path=files.folder,
@@ -183,13 +188,15 @@ class RamsesSnapshot:
     def _extra_particle_records(self) -> list[tuple[str, str]]:
         for domain in range(1, self._files.n_domains + 1):
             path = self._files.file("part", domain)
-            widths = _record_widths(path)
+            widths = particle_record_widths(path)
             if widths is None:  # a domain without particles does not tell
                 continue
             names = _EXTRA_PARTICLE_RECORDS.get(widths[9:])
             if names is None:
                 raise SnapshotError(
-                    path, f"particle records of widths {widths}", "a layout known without part_file_descriptor.txt"
+                    path,
+                    f"particle records of widths {widths}",
+                    "a layout known without part_file_descriptor.txt",
                 )
             return [(name, _YT_TYPE[width]) for name, width in zip(names, widths[9:], strict=True)]
         return []
@@ -223,14 +230,16 @@ class RamsesSnapshot:
         return Path(links) / folder.name / self._files.header.path.name
 
     def _yt_names(self, kind: str) -> list[tuple[str, str]]:
-        """yt's names of the hydro or rt variables in file order (it has no public list of them)."""
+        """Yt's names of the hydro or rt variables in file order (it has no public list of them)."""
         from yt.frontends.ramses import field_handlers
 
-        handler = {"hydro": field_handlers.HydroFieldFileHandler, "rt": field_handlers.RTFieldFileHandler}[kind]
+        handler = {"hydro": field_handlers.HydroFieldFileHandler, "rt": field_handlers.RTFieldFileHandler}[
+            kind
+        ]
         return list(handler._detected_field_list[self._dataset.unique_identifier])
 
     def _chunks(self, region: Region) -> Iterator[Any]:
-        """yt chunks (one a domain) of at least the region, each domain's files checked before it is read.
+        """Yt chunks (one a domain) of at least the region, each domain's files checked before it is read.
 
         yt selects leaves by their centre, and drops a domain of which it selects no leaf, with all
         its particles. Half a diagonal of the coarsest leaf more finds all that overlap the region.
@@ -281,8 +290,10 @@ class RamsesSnapshot:
         density = read(key["density"])
         if not np.all(density > 0):
             raise SnapshotError(
-                self._files.folder, f"{np.count_nonzero(~(density > 0))} leaves of zero or negative density",
-                "positive densities", "the hydro files are damaged",
+                self._files.folder,
+                f"{np.count_nonzero(~(density > 0))} leaves of zero or negative density",
+                "positive densities",
+                "the hydro files are damaged",
             )
         temperature_unit = c.M_H / c.K_B * (self._velocity * c.KM) ** 2
         columns = {
@@ -297,7 +308,9 @@ class RamsesSnapshot:
                 columns[name] = read(key[name])
         if self._nonthermal:
             pressure = sum(read(key[name]) for name in self._nonthermal)
-            gamma = float(self._namelist.get("gamma_rad", str(GAMMA_NONTHERMAL)).split(",")[0].replace("d", "e"))
+            gamma = float(
+                self._namelist.get("gamma_rad", str(GAMMA_NONTHERMAL)).split(",")[0].replace("d", "e")
+            )
             columns["nonthermal_energy"] = pressure / ((gamma - 1.0) * density) * self._velocity**2
         radiation = self._files.radiation
         if radiation:
@@ -388,7 +401,9 @@ class RamsesSnapshot:
         today, hubble_time = float(cosmology.age(1.0)), cosmology.hubble_time
         slack = AGE_TOLERANCE * info.time
         proper = birth * hubble_time + today
-        conformal = np.asarray(cosmology.age(cosmology.scale_factor_of_conformal_time(birth))).reshape(birth.shape)
+        conformal = np.asarray(cosmology.age(cosmology.scale_factor_of_conformal_time(birth))).reshape(
+            birth.shape
+        )
         readings = {"conformal": conformal, "proper": proper}
         possible = [
             name for name, born in readings.items() if np.all((born > 0) & (born <= info.time + slack))
@@ -400,7 +415,8 @@ class RamsesSnapshot:
             raise SnapshotError(
                 self._files.folder,
                 f"birth times {birth.min():.4g} to {birth.max():.4g} that fit "
-                + ("neither" if not possible else "both") + " conformal nor proper time",
+                + ("neither" if not possible else "both")
+                + " conformal nor proper time",
                 "births before the snapshot",
                 "set 'birth_time: conformal' or 'birth_time: proper' in the configuration",
             )
@@ -423,17 +439,3 @@ class RamsesSnapshot:
         if 2.0 * region.half_width >= self._length and isinstance(region, Sphere | Cube):
             return WholeBox(region.centre, 0.5 * self._length)
         return region
-
-
-def _record_widths(path: Path) -> tuple[int, ...] | None:
-    """Bytes per particle of each record of a particle file; None for a file without particles."""
-    raw = path.read_bytes()
-    sizes, at = [], 0
-    while at < len(raw):
-        size = int(np.frombuffer(raw, "<i4", 1, at)[0])
-        sizes.append((size, at))
-        at += size + 8
-    n_particles = int(np.frombuffer(raw, "<i4", 1, sizes[2][1] + 4)[0])
-    if n_particles == 0:
-        return None
-    return tuple(size // n_particles for size, _ in sizes[8:])

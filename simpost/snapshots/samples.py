@@ -103,5 +103,8 @@ def _unpack(sample: Sample, folder: Path) -> None:
         if folder.is_dir():  # another process was first
             return
         raise InputError(
-            folder.parent, str(error), "a folder with room that can be written to", f"set {CACHE_VARIABLE} to one"
+            folder.parent,
+            str(error),
+            "a folder with room that can be written to",
+            f"set {CACHE_VARIABLE} to one",
         ) from error

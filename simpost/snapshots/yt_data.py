@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simpost.core.errors import SimpostError, SnapshotError
+from simpost.core.files import keep_matplotlib_in_cache
 from simpost.snapshots.regions import Region, Sphere, WholeBox
 
 
@@ -29,7 +30,10 @@ def reported_as(path: Path) -> Iterator[None]:
     except Exception as error:
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise SnapshotError(
-            path, f"data that yt cannot read ({type(error).__name__}: {text})", "a whole snapshot", "restore the file"
+            path,
+            f"data that yt cannot read ({type(error).__name__}: {text})",
+            "a whole snapshot",
+            "restore the file",
         ) from error
     finally:
         ytcfg.set(*setting, before)
@@ -37,6 +41,7 @@ def reported_as(path: Path) -> Iterator[None]:
 
 def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:
     """A yt dataset of class `make`, opened without a word on the terminal."""
+    keep_matplotlib_in_cache()  # yt imports it
     import yt
 
     yt.set_log_level(50)
@@ -45,7 +50,7 @@ def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:
 
 
 def select(dataset: Any, region: Region, length_unit_kpc: float) -> Any:
-    """yt's data object that holds at least `region` (whose centre is in kpc from the box corner)."""
+    """Yt's data object that holds at least `region` (whose centre is in kpc from the box corner)."""
     if isinstance(region, WholeBox):
         return dataset.all_data()
     centre = dataset.arr([value / length_unit_kpc for value in region.centre], "code_length")

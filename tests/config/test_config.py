@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpost.config import ConfigErrors, canonical_yaml, config_hash, load_config, preset_names, resolve
+from simpost.config import InvalidConfigError, canonical_yaml, config_hash, load_config, preset_names, resolve
 from simpost.config.quantities import parse_quantity
 from simpost.core.errors import ConfigError, SimpostError
 
@@ -12,16 +12,22 @@ MINIMAL = {"snapshots": ["sample:ramses-zoom"]}
 
 
 def _errors(raw):
-    with pytest.raises(ConfigErrors) as caught:
+    with pytest.raises(InvalidConfigError) as caught:
         resolve(raw)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("text", "dimension", "expected"),
-    [("30 pc", "length", 0.03), ("1e9 Msun", "mass", 1e9), ("10 Myr", "time", 10.0), ("2.5Gyr", "time", 2500.0),
-     ("1 Mpc", "length", 1000.0), ("-3 kpc", "length", -3.0)],
-)  # fmt: skip
+    [
+        ("30 pc", "length", 0.03),
+        ("1e9 Msun", "mass", 1e9),
+        ("10 Myr", "time", 10.0),
+        ("2.5Gyr", "time", 2500.0),
+        ("1 Mpc", "length", 1000.0),
+        ("-3 kpc", "length", -3.0),
+    ],
+)
 def test_quantities_become_internal_units(text, dimension, expected):
     assert parse_quantity(text, dimension) == pytest.approx(expected, rel=1e-12)
 
@@ -38,15 +44,18 @@ def test_dumped_configuration_means_the_same(value, unit):
 def test_unknown_key_names_file_line_and_nearest(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("snapshots: [a]\nmaps:\n  widht: 5 kpc\n")
-    with pytest.raises(ConfigErrors) as caught:
+    with pytest.raises(InvalidConfigError) as caught:
         load_config(path)
     assert str(caught.value) == (
-        f"{path}, line 3, maps.widht: found an unknown key, expected a key simpost knows; did you mean 'width'?"
+        f"{path}, line 3, maps.widht: found an unknown key, expected a key simpost knows; "
+        "did you mean 'width'?"
     )
 
 
 def test_every_problem_has_its_own_line():
-    lines = _errors({**MINIMAL, "maps": {"width": "5 Msun", "pixel": 30}, "emission": {"pdf": "mas", "pdf_b": 3}})
+    lines = _errors(
+        {**MINIMAL, "maps": {"width": "5 Msun", "pixel": 30}, "emission": {"pdf": "mas", "pdf_b": 3}}
+    )
     assert len(lines.splitlines()) == 4
     assert "maps.width: found '5 Msun', expected a length in pc, kpc, Mpc" in lines
     assert "maps.pixel: found 30 without a unit, expected something like '30 kpc'" in lines

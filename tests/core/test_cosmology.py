@@ -39,7 +39,9 @@ def test_einstein_de_sitter_is_analytic():
 @pytest.mark.parametrize("cosmology", [SHEN, ACCARD, Cosmology(67.0, 0.3, 0.6)])
 def test_inverses_return_the_scale_factor(cosmology):
     a = np.geomspace(0.02, 1.0, 50)
-    np.testing.assert_allclose(cosmology.scale_factor_of_conformal_time(cosmology.conformal_time(a)), a, rtol=1e-10)
+    np.testing.assert_allclose(
+        cosmology.scale_factor_of_conformal_time(cosmology.conformal_time(a)), a, rtol=1e-10
+    )
     np.testing.assert_allclose(cosmology.scale_factor_of_age(cosmology.age(a)), a, rtol=1e-10)
 
 
@@ -53,4 +55,6 @@ def test_distances_agree_with_astropy(z):
         peer.angular_diameter_distance(z).to_value("kpc"), rel=1e-6
     )
     peer_density = peer.critical_density(z).to_value("g/cm3") * (3.0856775814913673e21) ** 3 / 1.98840987e33
-    assert SHEN.critical_density(1 / (1 + z)) == pytest.approx(peer_density, rel=2e-5)  # astropy's own G and Msun
+    assert SHEN.critical_density(1 / (1 + z)) == pytest.approx(
+        peer_density, rel=2e-5
+    )  # astropy's own G and Msun

@@ -34,7 +34,10 @@ def test_written_file_has_usual_permissions(tmp_path):
 
 def test_unwritable_place_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="expected a folder that can be written to"), atomic_path(tmp_path / "file/x"):
+    with (
+        pytest.raises(InputError, match="expected a folder that can be written to"),
+        atomic_path(tmp_path / "file/x"),
+    ):
         pass
 
 

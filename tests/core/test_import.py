@@ -9,7 +9,11 @@ HEAVY = ("yt", "swiftsimio", "astropy", "matplotlib", "dask", "numba", "unyt", "
 
 def _loaded(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(' '.join(m for m in {HEAVY!r} if m in sys.modules))"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def test_import_loads_no_heavy_package():

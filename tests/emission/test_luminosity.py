@@ -1,4 +1,4 @@
-"""Cell luminosities: a slow twin, the reference cells, policies beyond the axes, coverage, wrong input."""
+"""Cell luminosities: a slow twin, the reference cells, policies beyond the axes, marks, wrong input."""
 
 import itertools
 from dataclasses import replace
@@ -11,7 +11,7 @@ from simpost.core.errors import InputError
 from simpost.emission.density_pdf import average_over_pdf, log_normal
 from simpost.emission.grid import LineGrid
 from simpost.emission.lines import CII
-from simpost.emission.luminosity import FLAGS, coverage, line_luminosity
+from simpost.emission.luminosity import FLAGS, line_luminosity, table_marks
 from simpost.emission.slab import slab_model
 
 # n, Dx [pc], Z, G0, M, N, M_gas [Msun], L none, mass, volume, meanC [Lsun]
@@ -243,20 +243,16 @@ def test_share_from_beyond_the_grid_follows_the_density(toy):
     assert middle.pdf_outside[0] == 0.0
 
 
-def test_coverage(toy):
+def test_marks(toy):
     n = np.array([0.1, 30.0, 0.0, 30.0])
-    mass = np.array([1.0, 2.0, 3.0, 4.0])
-    cells = line_luminosity(toy, n, 0.3, [5.0, 5.0, 5.0, 1e4], 1e20, 3.0, False, mass * 1e60)
-    shares = coverage(cells.luminosity, mass, cells.flags, cells.pdf_outside)
-    assert shares["density_low"][:2] == (0.25, 0.1)
-    assert shares["density_low"].luminosity == pytest.approx(cells.luminosity[0] / cells.luminosity.sum())
-    assert shares["no_density"] == (0.25, pytest.approx(0.3), 0.0)
-    assert shares["field_high"].mass == pytest.approx(0.4)
-    assert shares["beyond_table"][:2] == (0.5, pytest.approx(0.5))
-    assert shares["mach_high"] == (0.0, 0.0, 0.0)
-    expected = np.average(cells.pdf_outside, weights=cells.luminosity)
-    assert shares["pdf_outside"].luminosity == pytest.approx(expected)
-    assert all(share == (0.0, 0.0, 0.0) for share in coverage([], [], np.array([], dtype=int)).values())
+    cells = line_luminosity(toy, n, 0.3, [5.0, 5.0, 5.0, 1e4], 1e20, 3.0, False, 1e60)
+    marks = table_marks(cells)
+    assert marks["density_low"].tolist() == [True, False, False, False]
+    assert marks["no_density"].tolist() == [False, False, True, False]
+    assert marks["field_high"].tolist() == [False, False, False, True]
+    assert marks["beyond_table"].tolist() == [True, False, False, True]
+    assert not marks["mach_high"].any()
+    np.testing.assert_array_equal(marks["pdf_outside"], cells.pdf_outside)
 
 
 @pytest.mark.parametrize("name", ["n_H", "z_solar", "g0", "column", "mach", "hydrogen_nuclei"])

@@ -118,7 +118,9 @@ def test_misspelt_arepo_field(sample_copy, field):
     assert field in refusal(path)
 
 
-@pytest.mark.parametrize(("field", "value"), [("Density", float("nan")), ("Masses", -1.0), ("InternalEnergy", float("inf"))])
+@pytest.mark.parametrize(
+    ("field", "value"), [("Density", float("nan")), ("Masses", -1.0), ("InternalEnergy", float("inf"))]
+)
 def test_bad_numbers_in_an_arepo_field(sample_copy, field, value):
     path = sample_copy("arepo-box")
     with h5py.File(path, "r+") as file:

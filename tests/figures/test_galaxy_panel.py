@@ -12,7 +12,14 @@ from matplotlib.collections import QuadMesh
 from matplotlib.image import AxesImage
 
 from simpost.core.errors import InputError
-from simpost.figures.panel import SCALE_BAR, colour_limits, galaxy_figure, galaxy_panel, round_length
+from simpost.figures.panel import (
+    SCALE_BAR,
+    _readable,
+    colour_limits,
+    galaxy_figure,
+    galaxy_panel,
+    round_length,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LINE_MAP = "surface_brightness_CII-158um"
@@ -93,9 +100,36 @@ def test_ratio_panel_shows_gas_over_line(product):
     maps = product.views["z"].maps
     shown = image_of(axes[3]).get_array()
     line = maps[LINE_MAP].values
-    expected = maps["surface_density_gas"].values[line > 0] / line[line > 0]
-    assert np.array_equal(shown.compressed(), expected)
-    assert np.array_equal(shown.mask, line == 0)
+    lit = line >= colour_limits(line)[0]
+    assert 0 < lit.sum() < (line > 0).sum()
+    assert np.array_equal(shown.compressed(), maps["surface_density_gas"].values[lit] / line[lit])
+    assert np.array_equal(shown.mask, ~lit)
+
+
+def test_blocks_of_sparse_stars_keep_their_mean():
+    values = np.zeros((167, 167))
+    draw = np.random.default_rng(2)
+    rows, columns = draw.integers(60, 100, (2, 150))
+    values[rows, columns] = draw.random(150)
+    blocks, side = _readable(values)
+    assert side > 1
+    assert blocks.sum() * side**2 == pytest.approx(values.sum(), rel=1e-12)
+    dense, one = _readable(np.ones((50, 50)))
+    assert one == 1 and np.array_equal(dense, np.ones((50, 50)))
+
+
+def test_binned_stars_lie_where_the_stars_are(product):
+    _, axes = panels(product)
+    image = image_of(axes[2])
+    left, right, bottom, _ = image.get_extent()
+    side = (right - left) / image.get_array().shape[1]
+    shown = np.ma.filled(image.get_array(), 0.0)
+    values = product.views["z"].maps["surface_density_sfr_10"].values
+    pixel = 5.0 / len(values)
+    for axis in (0, 1):
+        centre = np.average(np.arange(len(values)) + 0.5, weights=values.sum(axis=1 - axis)) * pixel - 2.5
+        places = (np.arange(shown.shape[axis]) + 0.5) * side + (bottom, left)[axis]
+        assert np.average(places, weights=shown.sum(axis=1 - axis)) == pytest.approx(centre, abs=side)
 
 
 def test_colour_limits():

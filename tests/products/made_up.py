@@ -111,8 +111,8 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
         galaxy=scalars | galaxy,
         coverage={"beyond_table": Coverage(0.1, 0.05, 0.0123), "density_high": Coverage(0.0, 0.0, 0.0)},
         fields=(
-            FieldOrigin("density", "read", 1.0),
-            FieldOrigin("temperature", "read", 0.9),
+            FieldOrigin("density", "read: Density", 1.0),
+            FieldOrigin("temperature", "read: Temperature", 0.9),
             FieldOrigin("temperature", "override: effective equation of state, 100 K", 0.1),
             FieldOrigin("mach", "derived: velocity differences of neighbours", 1.0),
         ),

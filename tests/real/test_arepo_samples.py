@@ -22,7 +22,9 @@ def test_header(case):
     info = snapshot.info
     assert info.redshift == pytest.approx(measured["header"]["Redshift"], rel=1e-12)
     assert info.time == pytest.approx(measured["cosmic_time_Myr"], rel=1e-6)
-    assert info.box_size / info.scale_factor / 1e3 == pytest.approx(measured["header"]["BoxSize_cMpc"], rel=1e-6)
+    assert info.box_size / info.scale_factor / 1e3 == pytest.approx(
+        measured["header"]["BoxSize_cMpc"], rel=1e-6
+    )
     assert info.effective_equation_of_state
 
 
@@ -30,7 +32,9 @@ def test_gas(case):
     snapshot, _, gas, measured = case
     figures = measured["gas"]
     assert gas["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(figures["gas_mass_Msun"], rel=1e-6)
-    assert gas["volume"].sum() / snapshot.info.box_size**3 == pytest.approx(figures["cell_volume_sum_over_box"], rel=1e-9)
+    assert gas["volume"].sum() / snapshot.info.box_size**3 == pytest.approx(
+        figures["cell_volume_sum_over_box"], rel=1e-9
+    )
     radius = 1e3 * np.cbrt(0.75 / np.pi) * gas["size"]
     found = [radius.min(), np.percentile(radius, 5), np.median(radius), radius.max()]
     expected = [figures["cell_equiv_radius_pc"][key] for key in ("min", "p5", "median", "max")]
@@ -63,7 +67,9 @@ def test_totals_equal_those_of_yt(case, tmp_path):
     snapshot, box, gas, _ = case
     yt.set_log_level(50)
     data = ArepoHDF5Dataset(str(snapshot.info.path), index_filename=str(tmp_path / "i.ewah")).all_data()
-    assert gas["mass"].sum() * c.M_SUN == pytest.approx(float(data["gas", "mass"].sum().to_value("g")), rel=1e-12)
+    assert gas["mass"].sum() * c.M_SUN == pytest.approx(
+        float(data["gas", "mass"].sum().to_value("g")), rel=1e-12
+    )
     stars = float(data["PartType4", "Masses"].sum().to_value("g"))
     assert snapshot.stars(box)["mass"].sum() * c.M_SUN == pytest.approx(stars, rel=1e-12)
 
@@ -74,8 +80,14 @@ def test_regions_take_cells_by_their_generator(case, place, make):
     snapshot, box, gas, _ = case
     size = snapshot.info.box_size
     region = make(tuple(np.array(place) * size), 25.0)
-    for everything, found in ((gas, concatenate(snapshot.gas_chunks(region))), (snapshot.dark_matter(box), snapshot.dark_matter(region))):  # fmt: skip
-        inside = region.overlaps(offset_from(everything["position"] + np.asarray(box.centre), region.centre, size))
+    pairs = [
+        (gas, concatenate(snapshot.gas_chunks(region))),
+        (snapshot.dark_matter(box), snapshot.dark_matter(region)),
+    ]
+    for everything, found in pairs:
+        inside = region.overlaps(
+            offset_from(everything["position"] + np.asarray(box.centre), region.centre, size)
+        )
         assert found.size == np.count_nonzero(inside) > 0
         assert found["mass"].sum() == pytest.approx(everything["mass"][inside].sum(), rel=1e-12)
 
@@ -92,7 +104,9 @@ def test_catalogue_agrees_with_a_recount(case):
     inside = 0.0
     velocity = np.zeros(3)
     for part in parts:
-        offset = offset_from(part["position"] + np.asarray(box.centre), haloes.position[row], snapshot.info.box_size)
+        offset = offset_from(
+            part["position"] + np.asarray(box.centre), haloes.position[row], snapshot.info.box_size
+        )
         near = np.linalg.norm(offset, axis=1) < haloes.r_200c[row]
         inside += part["mass"][near].sum()
         velocity += (part["mass"][near, None] * part["velocity"][near]).sum(axis=0)

@@ -35,16 +35,22 @@ def test_header(case):
 def test_gas_totals_and_extremes(case):
     _, _, gas, figures = case
     assert gas.size == figures["leaf_cells"]
-    assert gas["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(figures["gas_mass_Msun"], rel=SAME_CONSTANTS)
+    assert gas["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(
+        figures["gas_mass_Msun"], rel=SAME_CONSTANTS
+    )
     metals = float(gas["mass"] @ gas["metallicity"])
     assert metals * c.M_SUN / YT_MSUN == pytest.approx(figures["metal_mass_Msun"], rel=SAME_CONSTANTS)
     density = gas["density"] * MASS_DENSITY_CGS
-    np.testing.assert_allclose([density.min(), density.max()], figures["density_min_max_g_cm3"], rtol=SAME_CONSTANTS)
+    np.testing.assert_allclose(
+        [density.min(), density.max()], figures["density_min_max_g_cm3"], rtol=SAME_CONSTANTS
+    )
     ratio = gas["temperature_over_mu"]
     np.testing.assert_allclose([ratio.min(), ratio.max()], figures["T_over_mu_min_max_K"], rtol=OWN_CONSTANTS)
     size = [gas["size"].min() * 1e3, gas["size"].max() * 1e3]
     np.testing.assert_allclose(size, figures["cell_size_pc_min_max"], rtol=SAME_CONSTANTS)
-    levels = {str(level): int(n) for level, n in zip(*np.unique(gas["level"], return_counts=True), strict=True)}
+    levels = {
+        str(level): int(n) for level, n in zip(*np.unique(gas["level"], return_counts=True), strict=True)
+    }
     assert levels == figures["leaf_cells_per_ramses_level"]
 
 
@@ -62,9 +68,12 @@ def test_stars_and_star_formation(case):
     snapshot, box, _, figures = case
     stars = snapshot.stars(box)
     assert stars.size == figures["star_count"]
-    assert stars["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(figures["star_mass_Msun"], rel=SAME_CONSTANTS)
+    assert stars["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(
+        figures["star_mass_Msun"], rel=SAME_CONSTANTS
+    )
     ages = stars["age"]
-    assert ages.max() == pytest.approx(max(figures["own_age_min_max_Myr"]["proper" if figures.get("rt_c_frac") else "conformal"]), rel=1e-4)  # fmt: skip
+    reading = "proper" if "rt_c_frac" in figures else "conformal"
+    assert ages.max() == pytest.approx(max(figures["own_age_min_max_Myr"][reading]), rel=1e-4)
     assert ages.min() >= 0.0
     for window in (10, 30, 100):
         rate = stars["initial_mass"][ages < window].sum() / (window * 1e6)
@@ -75,7 +84,9 @@ def test_dark_matter(case):
     snapshot, box, _, figures = case
     dark = snapshot.dark_matter(box)
     assert dark.size == figures["dm_count"]
-    assert dark["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(figures["dm_mass_Msun"], rel=SAME_CONSTANTS)
+    assert dark["mass"].sum() * c.M_SUN / YT_MSUN == pytest.approx(
+        figures["dm_mass_Msun"], rel=SAME_CONSTANTS
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -107,7 +118,9 @@ def test_regions_take_every_leaf_that_overlaps_and_no_other(case, place, make, e
     assert found["mass"].sum() == pytest.approx(expected["mass"].sum(), rel=1e-12)
     for read in (snapshot.stars, snapshot.dark_matter):
         everything = read(box)
-        inside = region.overlaps(offset_from(everything["position"] + np.asarray(box.centre), region.centre, size))
+        inside = region.overlaps(
+            offset_from(everything["position"] + np.asarray(box.centre), region.centre, size)
+        )
         assert read(region).size == np.count_nonzero(inside)
 
 
@@ -132,7 +145,9 @@ def test_only_domains_that_a_region_touches_are_read():
     size = snapshot.info.box_size
     region = Sphere((0.05 * size, 0.05 * size, 0.05 * size), 0.02 * size)
     assert concatenate(snapshot.gas_chunks(region)).size > 0
-    read = [domain.domain_id for domain in snapshot._dataset.index.domains if "oct_handler" in domain.__dict__]
+    read = [
+        domain.domain_id for domain in snapshot._dataset.index.domains if "oct_handler" in domain.__dict__
+    ]
     assert 0 < len(read) < 4
 
 

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from simpost.core.errors import InputError
+from simpost.core.files import whole_folder
 from simpost.snapshots.synthetic.arepo_catalogue import N_TYPES, Members, catalogue, membership
 from simpost.snapshots.synthetic.arepo_state import (
     REDUCED_LIGHT_SPEED,
@@ -23,7 +24,6 @@ from simpost.snapshots.synthetic.arepo_state import (
     gas_columns,
     star_columns,
 )
-from simpost.snapshots.synthetic.folders import whole_folder
 from simpost.snapshots.synthetic.galaxy import AnalyticGalaxy, Array
 from simpost.snapshots.synthetic.octree import Integers
 from simpost.snapshots.synthetic.radiation import THESAN_ZOOM_GROUPS

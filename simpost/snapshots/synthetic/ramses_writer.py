@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from simpost.core import constants as c
 from simpost.core.errors import InputError
+from simpost.core.files import whole_folder
 from simpost.snapshots.synthetic import ramses_text as text
-from simpost.snapshots.synthetic.folders import whole_folder
 from simpost.snapshots.synthetic.galaxy import AnalyticGalaxy, Array
 from simpost.snapshots.synthetic.octree import Domains, Integers, Octree, build_octree, split_domains
 from simpost.snapshots.synthetic.particles import Particles, sample_dark_matter, sample_stars
