@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,7 +41,7 @@ def show(name: str, as_json: bool) -> None:
 
     grid = load_grid(name)
     axes = {axis: getattr(grid, axis) for axis in AXES}
-    report = {
+    report: dict[str, Any] = {
         "checksum": grid.checksum,
         "code": grid.code,
         "version": grid.version,
