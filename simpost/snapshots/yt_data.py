@@ -12,6 +12,8 @@ from simpost.core.errors import SimpostError, SnapshotError
 from simpost.core.files import keep_matplotlib_in_cache
 from simpost.snapshots.regions import Region, Sphere, WholeBox
 
+keep_matplotlib_in_cache()  # yt imports it, wherever yt is imported first
+
 
 @contextmanager
 def reported_as(path: Path) -> Iterator[None]:
@@ -41,7 +43,6 @@ def reported_as(path: Path) -> Iterator[None]:
 
 def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:
     """A yt dataset of class `make`, opened without a word on the terminal."""
-    keep_matplotlib_in_cache()  # yt imports it
     import yt
 
     yt.set_log_level(50)
