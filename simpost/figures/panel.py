@@ -123,7 +123,7 @@ def _sfr_picture(view: ViewProduct) -> Picture:
                 name += f", {1e3 * binned * view.attributes['pixel']:.0f} pc pixels"
             label = rf"{name}  [${_MSUN}\,$yr$^{{-1}}\,$kpc$^{{-2}}$]"
             return Picture(values, label, "inferno", extent=len(values) * binned / fine)
-    note = f"no stars younger than {found[-1]} Myr" if found else "star formation was not computed"
+    note = "no star formation in this view" if found else "star formation was not computed"
     return Picture(None, r"$\Sigma_{\rm SFR}$", note=note)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from simpost.config import Config, canonical_yaml, config_hash
 from simpost.core.errors import ConfigError, InputError, SimpostError
 from simpost.core.files import atomic_path
 from simpost.emission.density_pdf import AveragedTable, average_over_pdf
-from simpost.emission.grid import load_grid
+from simpost.emission.grid import LineGrid, load_grid
 from simpost.figures.panel import galaxy_panel
 from simpost.pipeline.galaxy import check_coverage, map_galaxy
 from simpost.pipeline.product import make_product
@@ -31,18 +32,14 @@ CONFIG_FILE = "config.yaml"
 Report = Callable[[str, float], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunResult:
-    """What a run made.
+    """What a run made, in the order of the configuration; failures and warnings are one line each."""
 
-    `products` and `folders` are in the order of the configuration; `failures` one line each;
-    `warnings` one line each.
-    """
-
-    products: list[GalaxyProduct]
-    paths: list[Path]
-    failures: list[str]
-    warnings: list[str]
+    products: list[GalaxyProduct] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def run(config: Config, report: Report = lambda stage, share: None) -> RunResult:
@@ -57,73 +54,92 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
         cannot be used.
     """
     paths = _snapshot_paths(config)
-    output = _claim_output(config)
     grid = load_grid(config.emission.grid)
     for line in config.emission.lines:
         grid.line(line)  # refuse an unknown line before anything is read
-    products: list[GalaxyProduct] = []
-    made: list[Path] = []
-    failures: list[str] = []
-    warnings: list[str] = []
-
-    def one_galaxy(
-        snapshot: Snapshot, galaxy: Galaxy, name: str, tables: dict[str, AveragedTable], at: Report
-    ) -> None:
-        maps = map_galaxy(
-            snapshot, galaxy, config, tables, lambda stage, share: at(f"{name}: {stage}", share)
-        )
-        warnings.extend(check_coverage(maps.coverage, config, name))
-        product = make_product(snapshot, galaxy, name, maps, tables, config)
-        folder = output / name
-        write_product(product, folder / "product.h5")
-        write_fits(product, folder / "maps.fits")
-        for view in product.views:
-            galaxy_panel(product, view, folder / f"panel_{view}.png")
-        products.append(product)
-        made.append(folder)
-
-    for number, path in enumerate(paths):
-
-        def at(stage: str, share: float, number: int = number) -> None:
-            report(stage, (number + share) / len(paths))
-
-        label = _label(path)
+    output = _claim_output(config)
+    result = RunResult()
+    for number, (path, label) in enumerate(zip(paths, _labels(paths), strict=True)):
+        within = _part(report, number, len(paths))
         try:
-            at(f"{label}: opening", 0.0)
-            snapshot = open_snapshot(path, config.reader)
-            redshift = snapshot.info.redshift if config.emission.cmb else None
-            at(f"{label}: line tables at z = {snapshot.info.redshift:.2f}", 0.02)
-            tables = {
-                line: average_over_pdf(
-                    grid,
-                    line,
-                    config.emission.pdf,
-                    config.emission.pdf_b,
-                    redshift,
-                    config.emission.pdf_column,
-                    workers=2,
-                )
-                for line in config.emission.lines
-            }
-            at(f"{label}: galaxies", 0.2)
-            galaxies = _galaxies(snapshot, config)
+            _run_snapshot(path, label, output, config, grid, result, within)
         except SimpostError as error:
-            failures.append(str(error))
-            continue
-        for index, galaxy in enumerate(galaxies):
-
-            def within(stage: str, share: float, index: int = index) -> None:
-                at(stage, 0.3 + 0.7 * (index + share) / len(galaxies))  # noqa: B023 - used at once
-
-            try:
-                one_galaxy(snapshot, galaxy, f"{label}_{galaxy.identity}", tables, within)
-            except SimpostError as error:
-                failures.append(str(error))
-    if products:
-        rows = summary_rows(products)
+            result.failures.append(str(error))
+    if result.products:
+        rows = summary_rows(result.products)
         write_ecsv(rows, output / "summary.ecsv")
         write_json(rows, output / "summary.json")
-    return RunResult(products, made, failures, warnings)
+    return result
+
+
+def _part(report: Report, index: int, count: int, start: float = 0.0) -> Report:
+    """Report of part `index` of `count`, which fill the range from `start` to 1."""
+
+    def inside(stage: str, share: float) -> None:
+        report(stage, start + (1.0 - start) * (index + share) / count)
+
+    return inside
+
+
+def _run_snapshot(
+    path: str, label: str, output: Path, config: Config, grid: LineGrid, result: RunResult, report: Report
+) -> None:
+    report(f"{label}: opening", 0.0)
+    snapshot = open_snapshot(path, config.reader)
+    report(f"{label}: line tables at z = {snapshot.info.redshift:.2f}", 0.02)
+    tables = _line_tables(grid, config, snapshot.info.redshift)
+    report(f"{label}: galaxies", 0.2)
+    galaxies = _galaxies(snapshot, config)
+    for index, galaxy in enumerate(galaxies):
+        name = f"{label}_{galaxy.identity}"
+        within = _part(report, index, len(galaxies), start=0.3)
+        try:
+            product, warnings = _make_galaxy(snapshot, galaxy, name, tables, config, within)
+            _write_galaxy(product, output / name)
+        except SimpostError as error:
+            result.failures.append(str(error))
+        else:
+            result.products.append(product)
+            result.paths.append(output / name)
+            result.warnings.extend(warnings)
+
+
+def _line_tables(grid: LineGrid, config: Config, redshift: float) -> dict[str, AveragedTable]:
+    options = config.emission
+    return {
+        line: average_over_pdf(
+            grid,
+            line,
+            options.pdf,
+            options.pdf_b,
+            redshift if options.cmb else None,
+            options.pdf_column,
+            workers=os.cpu_count() or 1,
+        )
+        for line in options.lines
+    }
+
+
+def _make_galaxy(
+    snapshot: Snapshot,
+    galaxy: Galaxy,
+    name: str,
+    tables: dict[str, AveragedTable],
+    config: Config,
+    report: Report,
+) -> tuple[GalaxyProduct, list[str]]:
+    maps = map_galaxy(
+        snapshot, galaxy, config, tables, lambda stage, share: report(f"{name}: {stage}", share)
+    )
+    warnings = check_coverage(maps.coverage, config, name)
+    return make_product(snapshot, galaxy, name, maps, tables, config), warnings
+
+
+def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
+    write_product(product, folder / "product.h5")
+    write_fits(product, folder / "maps.fits")
+    for view in product.views:
+        galaxy_panel(product, view, folder / f"panel_{view}.png")
 
 
 def _snapshot_paths(config: Config) -> list[str]:
@@ -141,13 +157,29 @@ def _snapshot_paths(config: Config) -> list[str]:
     return paths
 
 
-def _label(path: str) -> str:
-    """Name of a snapshot in file names: `ramses-zoom`, `output_00042`, `snap_007`."""
+def _labels(paths: list[str]) -> list[str]:
+    """A name for each snapshot, unique in the run: `ramses-zoom`, `output_00042`, `snap_007`.
+
+    Snapshots of the same name in different folders get as many folders in front as it takes.
+    """
+    parts = [_name_parts(path) for path in paths]
+    depth = [1] * len(parts)
+    while True:
+        labels = ["_".join(p[-d:]) for p, d in zip(parts, depth, strict=True)]
+        twice = [labels.count(label) > 1 for label in labels]
+        if not any(more and d < len(p) for more, d, p in zip(twice, depth, parts, strict=True)):
+            return labels
+        depth = [d + (more and d < len(p)) for more, d, p in zip(twice, depth, parts, strict=True)]
+
+
+def _name_parts(path: str) -> list[str]:
     if path.startswith(PREFIX):
-        return path.removeprefix(PREFIX)
-    place = Path(path)
-    name = place.parent.name if place.name.startswith("info_") else place.name
-    return name.removesuffix(".hdf5").removesuffix(".h5").removesuffix(".0")
+        return [path.removeprefix(PREFIX)]
+    place = Path(path).expanduser().absolute()
+    if place.name.startswith("info_"):
+        place = place.parent
+    name = place.name.removesuffix(".hdf5").removesuffix(".h5").removesuffix(".0")
+    return [*place.parent.parts[1:], name]
 
 
 def _claim_output(config: Config) -> Path:

@@ -339,7 +339,9 @@ class RamsesSnapshot:
     def _no_particles(self, kind: str) -> Columns:
         columns = {"position": np.empty((0, 3)), "velocity": np.empty((0, 3)), "mass": np.empty(0)}
         if kind == "stars":
-            columns |= {"initial_mass": np.empty(0), "age": np.empty(0)}
+            columns["initial_mass"] = np.empty(0)
+            if "stars" in self.info.fields_read:
+                columns["age"] = np.empty(0)
         return Columns(columns, dict.fromkeys(columns, "read: none in the snapshot"))
 
     def _particles(self, region: Region, kind: str) -> Columns:

@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said(product, tmp_path):
     notes = [[text.get_text() for text in axis.texts] for axis in axes[1:]]
     assert notes == [
         ["[CII] was not computed"],
-        ["no stars younger than 100 Myr"],
+        ["no star formation in this view"],
         ["[CII] was not computed"],
     ]
     assert not any(isinstance(child, AxesImage) for axis in axes[1:] for child in axis.get_children())

@@ -181,7 +181,7 @@ def star_columns(galaxy: AnalyticGalaxy, count: int, winds: int, units: ArepoUni
     rng = np.random.default_rng([galaxy.seed, 4])
     blown = stars.position[rng.choice(count, winds, replace=False)] * 2.0
     position = np.concatenate([stars.position, blown])
-    wind_mass = np.full(winds, stars.initial_mass[0])
+    wind_mass = stars.initial_mass[:winds]
     columns = {
         "GFM_InitialMass": np.concatenate([stars.initial_mass, wind_mass]) * units.mass,
         "GFM_Metallicity": galaxy.metallicity(position),

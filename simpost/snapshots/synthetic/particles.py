@@ -87,7 +87,7 @@ def sample_stars(galaxy: AnalyticGalaxy, count: int) -> Particles:
     quantile = rng.permutation((np.arange(count) + 0.5) / count)
     age = np.interp(quantile * formed[-1], formed, lookback)
 
-    initial = np.full(count, formed[-1] / count)
+    initial = np.full(count, formed[-1] / max(count, 1))
     kept = np.where(age > galaxy.mass_loss_age, 1.0 - galaxy.stellar_mass_loss, 1.0)
     return Particles(
         position, galaxy.velocity(position), initial * kept, initial, age, galaxy.metallicity(position)

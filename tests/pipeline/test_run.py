@@ -1,0 +1,220 @@
+"""Runs on real samples: products that are whole, traceable and consistent; wrong input in one line."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from simpost.config import resolve
+from simpost.core.errors import SimpostError
+from simpost.pipeline import run
+from simpost.pipeline.run import _labels
+from simpost.products import read_product
+from simpost.products.schema import LINE_CII
+
+
+def configuration(tmp_path, **changes):
+    raw = {
+        "snapshots": ["sample:ramses-zoom", "sample:arepo-zoom"],
+        "maps": {"width": "5 kpc", "pixel": "125 pc"},
+        "ism": {"assumed_metallicity": 0.1},
+        "emission": {"pdf": "none"},
+        "output": str(tmp_path / "results"),
+    }
+    for key, value in changes.items():
+        raw[key] = {**raw.get(key, {}), **value} if isinstance(value, dict) else value
+    return resolve(raw)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    stages = []
+    result = run(configuration(folder), lambda stage, share: stages.append((stage, share)))
+    return folder, result, stages
+
+
+def test_everything_is_written_and_reads_back(made):
+    folder, result, _ = made
+    assert result.failures == [] and len(result.products) == 2
+    for path, product in zip(result.paths, result.products, strict=True):
+        again = read_product(path / "product.h5")
+        assert again.galaxy["id"] == product.galaxy["id"] == path.name
+        assert sorted(p.name for p in path.iterdir()) == [
+            "maps.fits", "panel_x.png", "panel_y.png", "panel_z.png", "product.h5"
+        ]  # fmt: skip
+    assert json.loads((folder / "results/summary.json").read_text())["rows"][0]["id"] == "ramses-zoom_peak-0"
+    assert not list(folder.rglob(".*"))
+
+
+def test_maps_close_and_agree_between_views(made):
+    _, result, _ = made
+    for product, limit in zip(result.products, (1e-10, 1e-3), strict=True):
+        area = product.views["z"].attributes["pixel"] ** 2
+        for view in product.views.values():
+            for name, image in view.maps.items():
+                if not name.startswith("mean_") and "closure_reason" not in image.attributes:
+                    assert abs(image.closure) < limit, (name, image.closure)
+        gas = [view.maps["surface_density_gas"].values.sum() * area for view in product.views.values()]
+        assert gas[0] == pytest.approx(product.galaxy["M_gas"], rel=limit)
+        if product.galaxy["code"] == "RAMSES-RT":  # the same cube, cut exactly, whatever the view
+            np.testing.assert_allclose(gas, gas[0], rtol=1e-10)
+
+
+def test_scalars_are_consistent(made):
+    _, result, _ = made
+    galaxy = result.products[0].galaxy
+    luminosity = galaxy[f"L_{LINE_CII}"]
+    assert galaxy["alpha_CII"] == pytest.approx(galaxy["M_gas"] / luminosity, rel=1e-12)
+    assert galaxy["depletion_time"] == pytest.approx(galaxy["M_gas"] / galaxy["SFR_10"] / 1e6, rel=1e-12)
+    assert 0 < galaxy["M_molecular"] <= galaxy["M_neutral"] <= galaxy["M_gas"]
+    maps = result.products[0].views["z"].maps
+    area = result.products[0].views["z"].attributes["pixel"] ** 2
+    gas, line = maps["surface_density_gas"].values, maps[f"surface_brightness_{LINE_CII}"].values
+    mean = maps["mean_habing_mass_weighted"].values
+    assert np.nansum(gas * mean) / gas.sum() == pytest.approx(galaxy["mean_habing_mass_weighted"], rel=1e-10)
+    assert line.sum() * area == pytest.approx(luminosity, rel=1e-10)
+
+
+def test_galaxy_agrees_with_independent_figures(made):
+    """Centre, R_200c, M_200c and star formation of the main galaxy, measured through yt alone."""
+    from tests.conftest import reference
+
+    _, result, _ = made
+    galaxy, figures = result.products[0].galaxy, reference("ramses-zoom")["figures"]
+    centre = np.array(figures["centre_unitary"]) * figures["box_proper_kpc"]
+    assert np.linalg.norm(galaxy["centre"] - centre) < 0.1
+    assert galaxy["R_200c"] == pytest.approx(figures["R200c_kpc"], rel=5e-3)
+    assert galaxy["M_200c"] == pytest.approx(figures["M200c_Msun"], rel=1e-2)
+    # the reference counts stars in 0.2 R_200c, the product those in the 5 kpc cube
+    assert galaxy["SFR_10"] == pytest.approx(figures["galaxy_SFR_10Myr_Msun_yr"], rel=0.1)
+    assert galaxy["SFR_10"] >= figures["galaxy_SFR_10Myr_Msun_yr"] * 0.999
+
+
+def test_every_number_is_traceable(made):
+    _, result, _ = made
+    for product in result.products:
+        columns = {row.column for row in product.fields}
+        assert {"density", "temperature", "metallicity", "habing", "mach", "neutral_fraction"} <= columns
+        by_column = {}
+        for row in product.fields:
+            by_column[row.column] = by_column.get(row.column, 0.0) + row.share_of_mass
+        assert by_column == pytest.approx(dict.fromkeys(by_column, 1.0))
+        assert product.provenance["snapshot"]["files"]
+        assert product.galaxy["line_grid_checksum"]
+    origins = {row.column: row.origin for row in result.products[1].fields}
+    assert origins["metallicity"] == "derived: 0.1 Z_sun assumed (ism.assumed_metallicity)"
+    overridden = [row for row in result.products[1].fields if row.origin.startswith("override")]
+    assert {row.column for row in overridden} == {"temperature", "neutral_fraction"}
+    assert all(0.5 < row.share_of_mass < 1 for row in overridden)
+
+
+def test_progress_rises_to_one(made):
+    _, _, stages = made
+    shares = [share for _, share in stages]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_hydro_run_without_radiation_lights_cells_by_its_stars(tmp_path):
+    result = run(configuration(tmp_path, snapshots=["sample:ramses-hydro"], views=["z"]))
+    galaxy = result.products[0].galaxy
+    assert galaxy["mean_habing_mass_weighted"] > 1.0
+    assert galaxy[f"L_{LINE_CII}"] > 0
+    origins = {row.column: row.origin for row in result.products[0].fields}
+    assert "starlight" in origins["habing"]
+    assert "no UV background" in origins["neutral_fraction"]
+
+
+def test_a_galaxy_without_stars_is_an_empty_but_valid_product(sample_copy, tmp_path):
+    folder = sample_copy("ramses-hydro")
+    for path in folder.glob("part_*"):
+        path.unlink()
+    result = run(configuration(tmp_path, snapshots=[str(folder)], views=["z"]))
+    product = read_product(result.paths[0] / "product.h5")
+    assert product.galaxy["M_stars"] == 0.0
+    assert np.isnan(product.galaxy["SFR_10"]) and product.galaxy["SFR_10_reason"]
+    assert product.views["z"].maps["surface_density_stars"].values.max() == 0.0
+    assert product.galaxy["M_gas"] > 0
+
+
+def test_without_metals_there_is_no_line_and_it_says_so(tmp_path):
+    config = configuration(
+        tmp_path, snapshots=["sample:arepo-box"], views=["z"], ism={"assumed_metallicity": None}
+    )
+    product = run(config).products[0]
+    assert product.galaxy[f"L_{LINE_CII}"] == 0.0
+    assert np.isnan(product.galaxy["alpha_CII"]) and product.galaxy["alpha_CII_reason"]
+    assert product.coverage["no_metals"].share_of_mass == pytest.approx(1.0)
+    assert any("no metals" in note for note in product.provenance["notes"])
+
+
+def test_a_damaged_snapshot_leaves_the_others_whole(sample_copy, tmp_path):
+    folder = sample_copy("ramses-hydro")
+    with (folder / "hydro_00007.out00001").open("r+b") as stream:
+        stream.truncate(1000)
+    config = configuration(tmp_path, snapshots=[str(folder), "sample:arepo-box"], views=["z"])
+    result = run(config)
+    assert len(result.products) == 1 and len(result.failures) == 1
+    assert "hydro_00007.out00001" in result.failures[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"emission": {"grid": "slba"}}, "slba"),
+        ({"emission": {"lines": ["CII-185um"]}}, "CII-185um"),
+        ({"snapshots": ["/nowhere/output_*"]}, "no file or folder that matches"),
+        ({"snapshots": ["sample:arepo-box", "sample:arepo-box"]}, "named twice"),
+    ],
+)
+def test_wrong_configuration_is_refused_before_anything_is_written(tmp_path, changes, words):
+    with pytest.raises(SimpostError, match=words):
+        run(configuration(tmp_path, **changes))
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"maps": {"width": "2 Mpc", "pixel": "1 kpc"}}, "at most the box"),
+        ({"galaxies": {"finder": "catalogue"}, "snapshots": ["sample:ramses-hydro"]}, "no halo catalogue"),
+        ({"galaxies": {"min_mass": "1e15 Msun"}, "snapshots": ["sample:arepo-box"]}, "no central halo"),
+        ({"snapshots": ["/nowhere/output_00001"]}, "no such file"),
+        ({"emission": {"refuse_outside": 0.0}, "snapshots": ["sample:arepo-box"]}, "outside the line table"),
+    ],
+)
+def test_failures_are_one_line_each(tmp_path, changes, words):
+    result = run(configuration(tmp_path, **{"snapshots": ["sample:arepo-box"], "views": ["z"], **changes}))
+    assert result.products == []
+    assert len(result.failures) == 1 and "\n" not in result.failures[0]
+    assert words in result.failures[0]
+    assert [p.name for p in (tmp_path / "results").iterdir()] == ["config.yaml"]
+
+
+def test_results_of_another_configuration_are_not_touched(tmp_path):
+    run(configuration(tmp_path, snapshots=["sample:arepo-box"], views=["z"]))
+    before = {p: p.read_bytes() for p in (tmp_path / "results").rglob("*") if p.is_file()}
+    with pytest.raises(SimpostError, match="results of another configuration"):
+        run(configuration(tmp_path, snapshots=["sample:arepo-box"], views=["x"]))
+    assert {p: p.read_bytes() for p in (tmp_path / "results").rglob("*") if p.is_file()} == before
+    other = configuration(tmp_path, output=str(tmp_path))
+    with pytest.raises(SimpostError, match="not simpost's"):
+        run(other)
+
+
+def test_names_of_snapshots_are_unique():
+    paths = ["/a/one/output_00007", "/a/two/output_00007/info_00007.txt", "sample:x", "/b/snap_001.0.hdf5"]
+    assert _labels(paths) == ["one_output_00007", "two_output_00007", "x", "snap_001"]
+
+
+def test_product_bytes_do_not_depend_on_chance(tmp_path):
+    config = configuration(tmp_path, snapshots=["sample:arepo-box"], views=["z"])
+    contents = []
+    for _ in range(2):
+        path = run(config).paths[0] / "product.h5"
+        with h5py.File(path) as file:
+            contents.append({name: file[f"views/z/maps/{name}"][()] for name in file["views/z/maps"]})
+    for name in contents[0]:
+        np.testing.assert_array_equal(contents[0][name], contents[1][name])
