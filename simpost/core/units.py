@@ -5,15 +5,15 @@ Inside simpost every array is a plain float64 array in these units:
     length kpc, mass Msun, velocity km/s, time Myr, temperature K, number density cm^-3,
     column cm^-2, luminosity Lsun, FUV field Habing (G0), photon flux 1/s/cm^2.
 
-`quantity` attaches a unit at a public door; `to_internal` takes one off.
+`quantity` attaches a unit at a public door.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from simpost.core import constants as c
-from simpost.core.errors import InputError
 
 if TYPE_CHECKING:
     import unyt
@@ -72,27 +72,24 @@ INTERNAL_UNIT = {
 }
 
 
+@cache
+def _registry() -> Any:
+    """Registry of unyt with our constants (its own solar luminosity is 2.6e-4 lower, for one)."""
+    import unyt
+
+    registry = unyt.UnitRegistry()
+    for name, cgs in (
+        ("pc", 1e-2 * c.PC),
+        ("Msun", 1e-3 * c.M_SUN),
+        ("Lsun", 1e-7 * c.L_SUN),
+        ("yr", c.YEAR),
+    ):
+        registry.modify(name, cgs)  # unyt's base units are SI
+    return registry
+
+
 def quantity(values: ArrayLike, unit: str) -> unyt.unyt_array:
-    """Attach `unit` to plain `values` (our `habing` becomes dimensionless for unyt)."""
+    """Attach `unit` to plain `values`; our `habing` is dimensionless for unyt."""
     import unyt
 
-    return unyt.unyt_array(values, DIMENSIONLESS if unit == HABING else unit)
-
-
-def to_internal(values: Any, unit: str, name: str) -> Any:
-    """Plain float64 values of a unyt quantity in `unit`; plain numbers are refused.
-
-    Raises
-    ------
-    InputError
-        `values` carries no unit, or one of another dimension.
-    """
-    import numpy as np
-    import unyt
-
-    if not hasattr(values, "units"):
-        raise InputError(name, "a plain number", f"a quantity in {unit}", f'give it a unit: x * "{unit}"')
-    try:
-        return np.asarray(values.to_value(unit), dtype=float)
-    except unyt.exceptions.UnitConversionError as error:
-        raise InputError(name, f"unit {values.units}", f"a unit like {unit}", "convert it first") from error
+    return unyt.unyt_array(values, DIMENSIONLESS if unit == HABING else unit, registry=_registry())

@@ -169,7 +169,7 @@ def gas_state(
     columns |= _radiation(gas, rows, around, info, recipes, options, marks)
     columns |= _phases(gas, columns, t_over_mu, recipes, options)
     if recipes.effective_eos != "none":
-        _override_effective_eos(gas, columns, recipes, marks)
+        _override_effective_eos(gas, columns, info, recipes, marks)
     columns["sound_speed"] = np.asarray(
         chemistry.sound_speed(columns["temperature"], columns["mean_molecular_weight"])
     )
@@ -284,7 +284,7 @@ def _molecular_share(gas: Columns, columns: dict[str, NDArray], neutral: Array, 
 
 
 def _override_effective_eos(
-    gas: Columns, columns: dict[str, NDArray], recipes: Recipes, marks: dict[str, Mask]
+    gas: Columns, columns: dict[str, NDArray], info: SnapshotInfo, recipes: Recipes, marks: dict[str, Mask]
 ) -> None:
     affected = np.asarray(gas["star_formation_rate"] > 0)
     marks["effective_equation_of_state"] = affected
@@ -296,8 +296,10 @@ def _override_effective_eos(
         recipes.effective_eos,
         internal_energy=gas["internal_energy"],
         n_H=columns["n_H"],
-        model=effective_eos.SpringelHernquist(),
+        model=effective_eos.SpringelHernquist(**info.two_phase_model),
+        X=columns["hydrogen_fraction"],
     )
+    marks["outside_two_phase_model"] = result.outside
     columns["temperature"] = np.asarray(result.temperature)
     columns["neutral_fraction"] = 1.0 - np.asarray(result.ionised_fraction)
     if recipes.effective_eos != "keep":

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simpost.core.errors import InputError, nearest_name
+from simpost.core.units import quantity
+
+if TYPE_CHECKING:
+    import unyt
 
 _ROUNDING = 1e-9  # a sum of shares may exceed one by rounding
 
@@ -76,6 +80,10 @@ class ProductMap:
     unit: str
     closure: float
     attributes: dict[str, Any] = field(default_factory=dict)
+
+    def quantity(self) -> unyt.unyt_array:
+        """The values as a unyt array."""
+        return quantity(self.values, self.unit)
 
 
 @dataclass(frozen=True, eq=False)

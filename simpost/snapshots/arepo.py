@@ -110,6 +110,7 @@ class ArepoSnapshot:
             photon_groups=groups,
             files=self._files.paths + self._catalogue_paths,
             effective_equation_of_state=eos,
+            two_phase_model=self._two_phase_model(),
             notes=tuple(notes),
         )
 
@@ -145,6 +146,17 @@ class ArepoSnapshot:
                 "no Config group: star-forming gas taken as resolved (no effective equation of state)",
             )
         return False, ""
+
+    def _two_phase_model(self) -> dict[str, float]:
+        """Parameters of the Springel & Hernquist (2003) model that the run states; zero means its default."""
+        names = {
+            "threshold": "CritPhysDensity",
+            "supernova_temperature": "TempSupernova",
+            "evaporation": "FactorEVP",
+            "cloud_temperature": "TempClouds",
+        }
+        stated = {key: float(self._files.parameters.get(name, 0.0)) for key, name in names.items()}
+        return {key: value for key, value in stated.items() if value > 0.0}
 
     def _fields_read(self, groups: PhotonGroups | None) -> dict[str, dict[str, str]]:
         cells = self._files.fields[GAS]

@@ -8,13 +8,17 @@ names, units and meanings; each column also carries where it came from (`read: .
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simpost.core import units as u
 from simpost.core.errors import InputError, nearest_name
+from simpost.core.units import quantity
+
+if TYPE_CHECKING:
+    import unyt
 
 Array = NDArray
 
@@ -107,6 +111,10 @@ class Columns(Mapping[str, Array]):
             raise InputError(
                 f"column '{name}'", "not in this snapshot", f"one of {', '.join(sorted(self._values))}"
             ) from None
+
+    def quantity(self, name: str) -> unyt.unyt_array:
+        """The column as a unyt array in its unit."""
+        return quantity(self[name], COLUMNS[name].unit)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The column, or `default` where there is none."""

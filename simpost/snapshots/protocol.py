@@ -52,6 +52,7 @@ class SnapshotInfo:
     photon_groups: PhotonGroups | None
     files: tuple[Path, ...]
     effective_equation_of_state: bool = False
+    two_phase_model: dict[str, float] = field(default_factory=dict)  # as the run states it
     coarsest_cell: float = 0.0  # kpc, leaves only
     finest_level: int = 0  # leaves only
     pressure_floor: tuple[float, float, float] | None = None  # n_star [cm^-3], T2_star [K], g_star
