@@ -40,7 +40,7 @@ def path(name: str) -> None:
 @click.argument("kind", type=click.Choice(["ramses", "arepo"]))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--size", type=click.Choice(["small", "medium", "large"]), default="small", show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 def make(kind: str, folder: Path, size: str, seed: int) -> None:
     """Write a synthetic snapshot of an analytic galaxy, with every field, into FOLDER."""
     from simpost.snapshots.synthetic import make_sample

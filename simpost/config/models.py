@@ -76,7 +76,7 @@ class MapsConfig(Section):
     width: Length = Field(5.0, description="side of the square field of view (5 kpc: V25)")
     depth: Length | None = Field(None, description="along the line of sight; default: the width")
     pixel: Length = Field(0.03, description="pixel side (30 pc: V25), rounded to a whole number of pixels")
-    kernel: Literal["s25", "support", "dehnen_aly_3d", "gadget"] = Field(
+    kernel: Literal["s25", "support", "wendland_3d", "gadget"] = Field(
         "s25", description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio"
     )
     helium: bool = Field(
@@ -105,7 +105,7 @@ class IsmConfig(Section):
     subtract_rotation: bool = Field(False, description="remove the antisymmetric part of the gradient")
     mach: Literal["total_over_thermal", "turbulent_over_thermal", "linear_sum", "literal"] = Field(
         "total_over_thermal",
-        description="definition of the Mach number (science A.4; V25 with one word corrected)",
+        description="definition of the Mach number (V25 with one word corrected)",
     )
     sigma_dimension: Literal["3d", "1d"] = Field(
         "3d", description="velocity in the Mach number (Federrath+2010: 3d)"
@@ -130,7 +130,7 @@ class IsmConfig(Section):
         description="metallicity [Z_sun = 0.0134] of gas without metals; default: none, so no line",
     )
     young_star_age: Time = Field(
-        10.0, description="stars up to this age ionise their cell (A.6; lost in V25)"
+        10.0, description="stars up to this age ionise their cell (our choice: lost in V25)"
     )
     habing_floor: float = Field(0.1, gt=0, description="smallest FUV field [Habing], the edge of the grid")
     effective_equation_of_state: Literal["cold_neutral", "two_phase", "keep"] = Field(
@@ -147,17 +147,11 @@ class EmissionConfig(Section):
 
     grid: str = Field("slab", description="name of a packaged grid, or a grid file")
     lines: list[str] = Field(["CII-158um"], min_length=1, description="lines of the grid")
-    pdf: Literal["mass", "volume", "none", "meanC"] = Field(
-        "mass", description="sub-grid density PDF (science B.2)"
-    )
+    pdf: Literal["mass", "volume", "none", "meanC"] = Field("mass", description="sub-grid density PDF")
     pdf_b: float = Field(1.0 / 3.0, gt=0, le=1, description="turbulence driving parameter b (solenoidal)")
-    pdf_column: Literal["cell", "clump", "depth"] = Field(
-        "cell", description="column of a sub-element (science B.2)"
-    )
-    illumination: Literal["one_sided", "two_sided"] = Field(
-        "one_sided", description="slab geometry (science C.1)"
-    )
-    cmb: bool = Field(True, description="correct for the cosmic microwave background (science C.5)")
+    pdf_column: Literal["cell", "clump", "depth"] = Field("cell", description="column of a sub-element")
+    illumination: Literal["one_sided", "two_sided"] = Field("one_sided", description="slab geometry")
+    cmb: bool = Field(True, description="correct for the cosmic microwave background")
     warn_outside: float = Field(0.2, ge=0, le=1, description="share of L from outside the table that warns")
     refuse_outside: float = Field(
         1.0, ge=0, le=1, description="share of L from outside the table that refuses"

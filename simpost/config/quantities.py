@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from simpost.core.units import INTERNAL_UNIT, UNITS_OF
 
-_NUMBER_AND_UNIT = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")
+_NUMBER_AND_UNIT = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf)\s*(\S.*?)?\s*$")
 
 
 def parse_quantity(value: Any, dimension: str) -> float:

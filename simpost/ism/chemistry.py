@@ -42,14 +42,14 @@ def electron_fraction(
     x_HeIII: Values = 0.0,
     X: Values = c.X_HYDROGEN,
 ) -> Floats:
-    """n_e/n_H from ion fractions (science A.3); without helium ions x_HeII = x_HII, x_HeIII = 0."""
+    """n_e/n_H from ion fractions; without helium ions x_HeII = x_HII, x_HeIII = 0."""
     x_HII = fraction("x_HII", x_HII)
     x_HeII = x_HII if x_HeII is None else fraction("x_HeII", x_HeII)
     return x_HII + helium_per_hydrogen(X) * (x_HeII + 2.0 * fraction("x_HeIII", x_HeIII))
 
 
 def mean_molecular_weight(electrons: Values, x_H2: Values = 0.0, X: Values = c.X_HYDROGEN) -> Floats:
-    """Mean mass per particle in units of m_H (science A.3).
+    """Mean mass per particle in units of m_H.
 
     Parameters
     ----------

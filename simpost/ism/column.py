@@ -49,7 +49,7 @@ def hydrogen_column(
     jeans: Values | None = None,
     sobolev: Values | None = None,
 ) -> tuple[Floats, Booleans]:
-    """Column of every cell N_H [cm^-2] (science A.7).
+    """Column of every cell N_H [cm^-2].
 
     Parameters
     ----------

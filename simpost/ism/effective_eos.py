@@ -17,8 +17,8 @@ from simpost.ism.arrays import Booleans, Floats, Values, choice, fraction, posit
 from simpost.ism.chemistry import GAMMA, electron_fraction, mean_molecular_weight
 
 OPTIONS = ("cold_neutral", "two_phase", "keep")
-COLD_NEUTRAL_TEMPERATURE = 100.0  # K (science A.7)
-KEEP_CEILING = 1e4  # K, what a kept effective temperature is capped at (science A.7)
+COLD_NEUTRAL_TEMPERATURE = 100.0  # K (our choice)
+KEEP_CEILING = 1e4  # K, what a kept effective temperature is capped at (our choice)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def override_effective_eos(
     model: SpringelHernquist | None = None,
     X: Values = c.X_HYDROGEN,
 ) -> EosOverride:
-    """Replace T and x_HII of `affected` cells (science A.7); all columns (n,).
+    """Replace T and x_HII of `affected` cells; all columns (n,).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which cells see ionising radiation, and which are too hot to hold C+ (science A.6)."""
+"""Which cells see ionising radiation, and which are too hot to hold C+."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from simpost.ism.arrays import Booleans, Integers, Values, fraction, positive, s
 from simpost.ism.octree import LeafIndex
 
 YOUNG_STAR_AGE = 10.0  # Myr; the limit is lost in Vallini+2025, our choice
-IONISED_FRACTION = 0.5  # x_HII of a resolved HII region (science A.6)
-PHOTOIONISED_TEMPERATURE = 3e4  # K; hotter gas is ionised by collisions (science A.6)
-HOT_TEMPERATURE = 5e4  # K; carbon is beyond C+ (science A.6)
+IONISED_FRACTION = 0.5  # x_HII of a resolved HII region (our choice)
+PHOTOIONISED_TEMPERATURE = 3e4  # K; hotter gas is ionised by collisions (our choice)
+HOT_TEMPERATURE = 5e4  # K; carbon is beyond C+ (our choice)
 
 
 def host_leaf(index: LeafIndex, star_position: Values) -> Integers:

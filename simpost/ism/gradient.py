@@ -1,6 +1,6 @@
 """Weighted least-squares gradients of any fields on leaves and on Voronoi cells.
 
-One linear fit per cell, weights 1/d^2, exact for linear fields on every mesh (science A.4).
+One linear fit per cell, weights 1/d^2, exact for linear fields on every mesh.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simpost.core.errors import InputError
 from simpost.ism.arrays import Floats, Integers, Values, finite, positive, shaped
 from simpost.ism.octree import LeafIndex
 
-NEAREST_GENERATORS = 32  # science A.4
+NEAREST_GENERATORS = 32  # our choice
 _CHUNK = 1 << 16  # cells whose neighbour lists are held at once: 16 MiB for 32 neighbours
 
 

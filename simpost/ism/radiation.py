@@ -13,15 +13,15 @@ from simpost.core import constants as c
 from simpost.core.errors import InputError
 from simpost.ism.arrays import Booleans, Floats, Integers, Values, finite, positive, shaped
 
-G0_FLOOR = 0.1  # Habing; the grid's edge, where a preset gives no background (science A.5)
+G0_FLOOR = 0.1  # Habing; the grid's edge, where a preset gives no background (our choice)
 LYMAN_LIMIT_EV = 13.59  # group edges are written as 13.6 or 13.598
-FUV_LUMINOSITY = 1.69988e36  # erg/s/Msun in 6-13.6 eV below 4 Myr: 1 Msun/yr is Kennicutt 1998's (A.5)
+FUV_LUMINOSITY = 1.69988e36  # erg/s/Msun in 6-13.6 eV below 4 Myr: 1 Msun/yr is Kennicutt 1998's (our choice)
 FUV_PLATEAU = 4.0  # Myr
 FUV_SLOPE = -1.3
 FUV_LIFETIME = 100.0  # Myr
 SOFTENING_MINIMUM = 0.01  # kpc
-OPENING_ANGLE = 0.5  # width of a node over its distance (science A.5)
-PHOTONS_PER_ERG = 1e10  # ionising photons per erg of 6-13.6 eV, continuous star formation (C.7)
+OPENING_ANGLE = 0.5  # width of a node over its distance (our choice)
+PHOTONS_PER_ERG = 1e10  # ionising photons per erg of 6-13.6 eV, continuous star formation (our choice)
 _EXTINCTION = 1.8 * 5.35e-22  # FUV over visual depth, times tau_V per H column at solar metallicity
 _BUCKET = 8
 _KEY_CELLS = 1 << 21
@@ -81,7 +81,7 @@ def habing_field(
     upper_ev: Values,
     floor: float = G0_FLOOR,
 ) -> HabingField:
-    """G0 = sum_g f_g F_g e_g / 1.6e-3 from photon groups, not below `floor` (science A.5).
+    """G0 = sum_g f_g F_g e_g / 1.6e-3 from photon groups, not below `floor`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def ionisation_parameter_from_habing(
 
 
 def fuv_luminosity(age: Values) -> Floats:
-    """l_FUV [erg/s/Msun] in 6-13.6 eV at an age [Myr] (science A.5).
+    """l_FUV [erg/s/Msun] in 6-13.6 eV at an age [Myr].
 
     1.69988e36 min[1, (t/4 Myr)^-1.3], none from 100 Myr on; constant star formation of 1 Msun/yr
     then gives the 2.0835e43 erg/s of Kennicutt 1998 for a Chabrier mass function.
@@ -134,7 +134,7 @@ def fuv_luminosity(age: Values) -> Floats:
 
 
 def dust_optical_depth(column: Values, z_solar: Values) -> Floats:
-    """FUV depth 1.8 x 5.35e-22 Z_solar N_H of a local column [cm^-2] (science A.5: the Jeans column)."""
+    """FUV depth 1.8 x 5.35e-22 Z_solar N_H of a local column [cm^-2] (the Jeans column)."""
     column = positive("column", column, zero_allowed=True)
     return _EXTINCTION * column * positive("z_solar", z_solar, zero_allowed=True)
 
@@ -152,7 +152,7 @@ def stellar_habing_field(
     cutoff: float = np.inf,
     opening_angle: float = OPENING_ANGLE,
 ) -> HabingField:
-    """G0 of cells from the stars around them, for runs without a far-ultraviolet group (science A.5).
+    """G0 of cells from the stars around them, for runs without a far-ultraviolet group.
 
     G_bg + (1/1.6e-3) sum m l_FUV(t) e^-tau/(4 pi (r^2 + eps^2)), summed by an octree over the stars
     to second order; eps is the size of the star's cell, at least 10 pc.

@@ -24,7 +24,7 @@ from simpost.snapshots.regions import Region
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# a constant star-formation rate over 100 Myr shines like this mass of stars below 4 Myr (science A.5)
+# a constant star-formation rate over 100 Myr shines like this mass of stars below 4 Myr
 YOUNG_MASS_PER_SFR = 12.25692e6  # Msun per Msun/yr
 
 
@@ -91,8 +91,10 @@ def survey(
 
     Parameters
     ----------
-    stars : star particles with positions relative to the region's centre; those outside it shine, too.
-    cutoff : kpc; stars farther from a cell do not light it (R_vir, science A.5).
+    stars : Columns
+        Star particles relative to the region's centre; those outside the region shine, too.
+    cutoff : float
+        Stars farther than this from a cell do not light it [kpc] (R_vir).
     """
     cells = _Survey(snapshot, region, recipes, options)
     velocity = undefined = scale = starlight = None
@@ -147,13 +149,17 @@ def gas_state(
 
     Parameters
     ----------
-    gas : a chunk of the region surveyed.
-    rows : where the chunk stands in reading order.
+    gas : Columns
+        A chunk of the region surveyed.
+    rows : slice
+        Where the chunk stands in reading order.
 
     Returns
     -------
-    state : the chunk with n_H, temperature, phases, radiation, turbulence and column added.
-    marks : cells where something was assumed, overridden or clipped, by name.
+    state : Columns
+        The chunk with n_H, temperature, phases, radiation, turbulence and column added.
+    marks : dict
+        Cells where something was assumed, overridden or clipped, by name.
     """
     hydrogen = gas["hydrogen_fraction"] if recipes.hydrogen == "read" else np.full(gas.size, c.X_HYDROGEN)
     columns: dict[str, NDArray] = {

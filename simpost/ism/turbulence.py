@@ -1,4 +1,4 @@
-"""Turbulent velocity of cells and the Mach number it makes (science A.4).
+"""Turbulent velocity of cells and the Mach number it makes.
 
 The gradient estimator takes what the velocity changes by over one cell, Dx ||grad v||_F, for the
 3-D rms turbulent velocity; it includes shear and rotation at the cell scale, and that is the main
@@ -21,8 +21,8 @@ from simpost.ism.gradient import (
 from simpost.ism.octree import LeafIndex
 
 MACH_DEFINITIONS = ("total_over_thermal", "turbulent_over_thermal", "linear_sum", "literal")
-MACH_RANGE = (1e-3, 300.0)  # science A.4
-NON_THERMAL_GAMMA = 1.4  # where the namelist does not state it (science A.4)
+MACH_RANGE = (1e-3, 300.0)  # our choice
+NON_THERMAL_GAMMA = 1.4  # where the namelist does not state it (our choice)
 
 
 def leaf_velocity_gradient(

@@ -58,8 +58,10 @@ def map_galaxy(
 
     Parameters
     ----------
-    tables : averaged line tables at the redshift of the snapshot, by label.
-    report : called with a stage and its progress (0 to 1).
+    tables : dict
+        Averaged line tables at the redshift of the snapshot, by label.
+    report : callable
+        Called with a stage and its progress (0 to 1).
 
     Raises
     ------

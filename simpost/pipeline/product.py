@@ -21,7 +21,7 @@ from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.protocol import LEAVES, Snapshot
 
 HEADER_BYTES = 1 << 16  # digested of every snapshot file: enough to tell files apart, quick on any disk
-INNER_RADIUS = 0.15  # of R_200c, for the stellar mass (science F.4)
+INNER_RADIUS = 0.15  # of R_200c, for the stellar mass (our choice)
 _MEAN_REASON = "a mean is not conserved"
 
 
@@ -95,11 +95,33 @@ def _image(name: str, result: MapResult) -> ProductMap:
 
 
 def _galaxy_attributes(
-    snapshot: Snapshot, galaxy: Galaxy, maps: GalaxyMaps, tables: dict[str, AveragedTable], config: Config
+    snapshot: Snapshot,
+    galaxy: Galaxy,
+    maps: GalaxyMaps,
+    tables: dict[str, AveragedTable],
+    config: Config,
 ) -> dict[str, Any]:
-    info = snapshot.info
+    values = _identity(snapshot, galaxy, config)
     scalars = _Scalars(maps)
-    values: dict[str, Any] = {
+    scalars.put(values, "R_200c", galaxy.r_200c, "never 200 times the critical density")
+    scalars.put(values, "M_200c", galaxy.m_200c, "never 200 times the critical density")
+    _put_integrals(values, scalars, maps, tables)
+    if np.isfinite(galaxy.r_200c):
+        near = np.linalg.norm(maps.stellar["position"], axis=1) < INNER_RADIUS * galaxy.r_200c
+        values["M_stars_inner"] = float(maps.stellar["mass"][near].sum())
+    for weight, quantity in {"mass": "gas", **{line: line for line in tables}}.items():
+        for mean in MEANS:
+            value = _ratio(scalars.total(f"{mean} x {weight}"), scalars.total(quantity))
+            if math.isfinite(value):
+                values[f"mean_{mean}_{weight}_weighted"] = value
+    if tables and maps.recipes.complete:
+        values |= _settings(next(iter(tables.values())), maps, config)
+    return values
+
+
+def _identity(snapshot: Snapshot, galaxy: Galaxy, config: Config) -> dict[str, Any]:
+    info = snapshot.info
+    return {
         "snapshot": info.path.name,
         "code": info.code,
         "centre": np.asarray(galaxy.centre),
@@ -111,12 +133,16 @@ def _galaxy_attributes(
         "gas": "total",
         "helium": config.maps.helium,
     }
-    scalars.put(values, "R_200c", galaxy.r_200c, "never 200 times the critical density")
-    scalars.put(values, "M_200c", galaxy.m_200c, "never 200 times the critical density")
-    scalars.put(values, "M_gas", scalars.total("gas"), "")
+
+
+def _put_integrals(
+    values: dict[str, Any], scalars: _Scalars, maps: GalaxyMaps, tables: dict[str, AveragedTable]
+) -> None:
+    """Masses, rates and luminosities in the field of view, and their ratios."""
     incomplete = "; ".join(maps.recipes.missing) or "no cell"
-    for name, quantity in (("M_neutral", "neutral"), ("M_molecular", "molecular")):
-        scalars.put(values, name, scalars.total(quantity), incomplete)
+    scalars.put(values, "M_gas", scalars.total("gas"), "no cell")
+    scalars.put(values, "M_neutral", scalars.total("neutral"), incomplete)
+    scalars.put(values, "M_molecular", scalars.total("molecular"), incomplete)
     scalars.put(values, "M_stars", scalars.total("stars"), "no stars")
     for window in WINDOWS:
         scalars.put(values, f"SFR_{window}", scalars.total(f"sfr_{window}"), "no stellar ages")
@@ -126,30 +152,23 @@ def _galaxy_attributes(
     luminosity = scalars.total(LINE_CII)
     for name, mass in (("alpha_CII", "M_gas"), ("alpha_CII_neutral", "M_neutral")):
         scalars.put(values, name, _ratio(values[mass], luminosity), "no [CII] luminosity")
-    scalars.put(
-        values, "depletion_time", _ratio(values["M_gas"], values["SFR_10"]) / 1e6, "no star formation"
-    )
-    if np.isfinite(galaxy.r_200c):
-        near = np.linalg.norm(maps.stellar["position"], axis=1) < INNER_RADIUS * galaxy.r_200c
-        values["M_stars_inner"] = float(maps.stellar["mass"][near].sum())
-    for weight, quantity in {"mass": "gas", **{line: line for line in tables}}.items():
-        for mean in MEANS:
-            value = _ratio(scalars.total(f"{mean} x {weight}"), scalars.total(quantity))
-            if math.isfinite(value):
-                values[f"mean_{mean}_{weight}_weighted"] = value
-    if tables and maps.recipes.complete:
-        table = next(iter(tables.values()))
-        values |= {
-            "line_grid": config.emission.grid,
-            "line_grid_checksum": table.grid_checksum,
-            "density_pdf": f"{config.emission.pdf}, b = {config.emission.pdf_b:.6g}, "
-            f"column {config.emission.pdf_column}",
-            "mach_source": maps.recipes.origins["mach"] + "; " + maps.recipes.origins["turbulent_velocity"],
-            "column_source": maps.recipes.origins["column_density"],
-            "illumination": config.emission.illumination,
-            "cmb": table.redshift is not None,
-        }
-    return values
+    depletion_time = _ratio(values["M_gas"], values["SFR_10"]) / 1e6
+    reason = values.get("SFR_10_reason", "no star formation")
+    scalars.put(values, "depletion_time", depletion_time, reason)
+
+
+def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[str, Any]:
+    """How the line was computed."""
+    options, origins = config.emission, maps.recipes.origins
+    return {
+        "line_grid": options.grid,
+        "line_grid_checksum": table.grid_checksum,
+        "density_pdf": f"{options.pdf}, b = {options.pdf_b:.6g}, column {options.pdf_column}",
+        "mach_source": f"{origins['mach']}; {origins['turbulent_velocity']}",
+        "column_source": origins["column_density"],
+        "illumination": options.illumination,
+        "cmb": table.redshift is not None,
+    }
 
 
 class _Scalars:

@@ -233,10 +233,10 @@ class ArepoSnapshot:
         return region
 
     def _read(self, data: Any, kind: str, dataset: str) -> NDArray[np.float64]:
-        """A raw dataset; yt splits (n, k) arrays it does not know into k fields."""
+        """A raw dataset; yt splits some (n, k) arrays into k fields and leaves others whole."""
         components = self._files.fields[kind].get(dataset, 1)
         with reported_as(self._files.paths[0]):
-            if components > 1 and dataset not in ("Coordinates", "Velocities"):
+            if (kind, f"{dataset}_00") in self._dataset.field_list:
                 parts = [np.asarray(data[kind, f"{dataset}_{i:02d}"], dtype=float) for i in range(components)]
                 return np.stack(parts, axis=1)
             return np.asarray(data[kind, dataset], dtype=float)

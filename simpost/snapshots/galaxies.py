@@ -89,8 +89,10 @@ def galaxies_from_catalogue(
 
     Parameters
     ----------
-    count : at most so many; default all.
-    min_mass : smallest M_200c [Msun]; where the catalogue has no M_200c it is measured.
+    count : int, optional
+        At most so many; default all.
+    min_mass : float
+        Smallest M_200c [Msun]; where the catalogue has no M_200c it is measured.
     """
     order = np.argsort(-np.where(catalogue.m_200c > 0, catalogue.m_200c, 0.0), kind="stable")
     galaxies: list[Galaxy] = []

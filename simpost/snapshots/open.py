@@ -53,9 +53,11 @@ def open_snapshot(path: str | Path, options: ReaderConfig | None = None) -> Snap
 
     Parameters
     ----------
-    path : a RAMSES folder `output_NNNNN` or its info file; any file of an Arepo set or its folder;
+    path : str or Path
+        A RAMSES folder `output_NNNNN` or its info file; any file of an Arepo set or its folder;
         `sample:NAME` for packaged data.
-    options : section `reader` of a configuration: what the snapshot itself does not tell.
+    options : ReaderConfig, optional
+        Section `reader` of a configuration: what the snapshot itself does not tell.
 
     Raises
     ------

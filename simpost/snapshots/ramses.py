@@ -29,7 +29,7 @@ from simpost.snapshots.ramses_records import check_particle_file, particle_recor
 from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox, offset_from
 from simpost.snapshots.yt_data import load_dataset, reported_as, select
 
-GAMMA_NONTHERMAL = 1.4  # where the namelist has no gamma_rad (science assumption)
+GAMMA_NONTHERMAL = 1.4  # where the namelist has no gamma_rad (our choice)
 AGE_TOLERANCE = 0.01  # of the cosmic time: births may lie this far in the future (coarse time step)
 _FAMILY_DM, _FAMILY_STAR = 1, 2
 _EXTRA_PARTICLE_RECORDS = {  # by the widths of the records after the nine that every version writes

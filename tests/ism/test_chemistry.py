@@ -9,7 +9,7 @@ from simpost.core.units import HYDROGEN_PER_MSUN, MASS_DENSITY_CGS
 from simpost.ism import chemistry as chem
 
 
-# science A.3: limits at X = 0.76
+# reference values: limits at X = 0.76
 @pytest.mark.parametrize(
     ("ions", "x_h2", "expected"),
     [
@@ -26,7 +26,7 @@ def test_mean_molecular_weight_limits(ions, x_h2, expected):
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0.5, 1))
 def test_particles_per_nucleus_route_agrees_with_counting(x_hii, he_share, he_ion, X):
-    """mu from electrons equals mu from the count of every kind of particle, science A.3."""
+    """mu from electrons equals mu from the count of every kind of particle, reference values: ."""
     y = (1 - X) / (4 * X)
     he_ii, he_iii = he_ion * he_share, he_ion * (1 - he_share)
     x_h2 = 0.5 * (1 - x_hii)
@@ -62,14 +62,14 @@ def test_hydrogen_fraction_may_differ_from_cell_to_cell():
 
 def test_hydrogen_density_and_helium():
     assert chem.helium_per_hydrogen() == pytest.approx(0.078947, abs=5e-7)
-    # science 0.2: rho/n_H = 1.315789 m_H
+    # reference values: rho/n_H = 1.315789 m_H
     density = 1.315789473684 * c.M_H / MASS_DENSITY_CGS
     assert float(chem.hydrogen_number_density(density)) == pytest.approx(1.0, rel=1e-12)
     atoms = float(chem.hydrogen_number_density(1.0, 1.0)) * c.KPC**3  # in 1 Msun of hydrogen
     assert atoms == pytest.approx(HYDROGEN_PER_MSUN, rel=1e-14)
 
 
-# science A.4
+# reference values:
 @pytest.mark.parametrize(
     ("temperature", "mu", "isothermal", "adiabatic"),
     [(100, 1.27, 0.805977, 1.040512), (1e4, 0.6, 11.725973, 15.138166), (30, 2.33, 0.325917, 0.420757)],
@@ -100,7 +100,7 @@ def test_pressure_floor_comes_off():
     assert at_minimum.tolist() == [False, False, True]
 
 
-# science A.7
+# reference values:
 RAHMATI = [
     (1e-4, 1e4, 3.6e-13, 1.2021e-4, 5e-9),
     (1e-2, 1e4, 3.6e-13, 0.30819132, 5e-9),
@@ -156,7 +156,7 @@ def test_ionisation_equilibrium_solves_for_the_temperature(rate):
         assert np.all(np.diff(result.temperature) > 0)
 
 
-# science A.7
+# reference values:
 @pytest.mark.parametrize(
     ("surface_density", "z", "expected"),
     [

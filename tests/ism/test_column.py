@@ -15,7 +15,7 @@ def test_cell_column():
     assert float(col.cell_column(100, 0.03)) == pytest.approx(9.257033e21, rel=1e-7)
 
 
-# science A.7 (mu = 1.27; the second printed for the same mu)
+# reference values: (mu = 1.27; the second printed for the same mu)
 @pytest.mark.parametrize(
     ("n", "temperature", "length_pc", "column"),
     [(100, 100, 15.590436, 4.810706e21), (1e3, 50, 3.486127, 1.075707e22)],
@@ -55,7 +55,7 @@ def test_sobolev_without_a_scale_takes_the_cell_column():
 
 
 def test_neutral_surface_density():
-    # science 0.1: 1e22 H/cm^2 = 8.013632e7 Msun/kpc^2 of hydrogen
+    # reference values: 1e22 H/cm^2 = 8.013632e7 Msun/kpc^2 of hydrogen
     assert float(col.neutral_surface_density(1e22, 1.0, 1.0)) == pytest.approx(80.13632, rel=1e-7)
     assert float(col.neutral_surface_density(1e22, 0.5)) == pytest.approx(80.13632 / 1.52, rel=1e-7)
 

@@ -17,7 +17,7 @@ FLOWS = {
     "rotation": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
     "shear": np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
 }
-# science A.4: flow, option, sigma/Dx
+# reference values: flow, option, sigma/Dx
 EXACT = [
     ("expansion", {}, 1.7320508075688772),
     ("expansion", {"subtract_divergence": True}, 0.0),

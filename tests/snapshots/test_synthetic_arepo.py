@@ -83,7 +83,7 @@ def test_cell_values_follow_the_galaxy(gas):
     np.testing.assert_allclose(gas["H2_Fraction"], GALAXY.molecular_fraction(density), atol=1e-6)
     helium = gas["HeI_Fraction"] + gas["HeII_Fraction"] + gas["HeIII_Fraction"]
     np.testing.assert_allclose(helium, 1.0, rtol=1e-6)
-    # T = (2/3) u mu m_H/k with mu from x_e and H2 (specification A.3)
+    # T = (2/3) u mu m_H/k with mu from x_e and H2
     x, y = GALAXY.hydrogen_fraction, GALAXY.helium_per_hydrogen
     mu = 1.0 / (x * (1.0 - 0.5 * gas["H2_Fraction"] + y + gas["ElectronAbundance"]))
     temperature = 2.0 / 3.0 * gas["InternalEnergy"] * 1e10 * mu * c.M_H / c.K_B

@@ -96,7 +96,7 @@ def test_chemistry_limits():
         galaxy.molecular_fraction(density),
     )
     np.testing.assert_allclose(sum(fractions), 1.0, rtol=1e-12)
-    # H and He singly ionised, and all hydrogen molecular, X = 0.76 (specification A.3)
+    # H and He singly ionised, and all hydrogen molecular, X = 0.76
     assert galaxy.mean_molecular_weight(density)[0] == pytest.approx(0.609756, abs=2e-6)
     assert galaxy.mean_molecular_weight(density)[3] == pytest.approx(2.272727, abs=2e-6)
     np.testing.assert_allclose(galaxy.temperature(density)[[0, 3]], [1.5e4, 100.0], rtol=1e-6)
