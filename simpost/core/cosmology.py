@@ -62,24 +62,21 @@ class Cosmology:
 
     def age(self, a: ArrayLike) -> NDArray[np.float64]:
         """Age of the universe [Myr] at scale factor `a`, by Gauss-Legendre in a^(3/2)."""
-        a = np.atleast_1d(np.asarray(a, dtype=float))
+        a = np.asarray(a, dtype=float)
         # with u = a^1.5 the integrand 1/(a E) da = 2/3 du / (a^1.5 E) is smooth down to a = 0
         u = 0.5 * a[..., None] ** 1.5 * (_GAUSS_X + 1.0)
-        a_nodes = u ** (2.0 / 3.0)
-        integrand = (2.0 / 3.0) / (u * self.expansion(a_nodes))
-        out = 0.5 * a**1.5 * (integrand @ _GAUSS_W) * self.hubble_time
-        return out if out.size > 1 else out.reshape(())
+        integrand = (2.0 / 3.0) / (u * self.expansion(u ** (2.0 / 3.0)))
+        return np.asarray(0.5 * a**1.5 * (integrand @ _GAUSS_W) * self.hubble_time)
 
     def conformal_time(self, a: ArrayLike) -> NDArray[np.float64]:
         """RAMSES' super-conformal time tau(a) = -int_a^1 da'/(a'^3 E(a')), zero today."""
-        a = np.atleast_1d(np.asarray(a, dtype=float))
+        a = np.asarray(a, dtype=float)
         # v = a^-0.5: da/(a^3 E) = -2 dv / (a^1.5 E), smooth for matter domination
-        low, high = np.ones_like(a), a**-0.5
-        v = low[..., None] + 0.5 * (high - low)[..., None] * (_GAUSS_X + 1.0)
-        a_nodes = v**-2.0
-        integrand = 2.0 / (a_nodes**1.5 * self.expansion(a_nodes))
-        out = -0.5 * (high - low) * (integrand @ _GAUSS_W)
-        return out if out.size > 1 else out.reshape(())
+        width = a**-0.5 - 1.0
+        v = 1.0 + 0.5 * width[..., None] * (_GAUSS_X + 1.0)
+        nodes = v**-2.0
+        integrand = 2.0 / (nodes**1.5 * self.expansion(nodes))
+        return np.asarray(-0.5 * width * (integrand @ _GAUSS_W))
 
     @cached_property
     def _conformal_table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

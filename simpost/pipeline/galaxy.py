@@ -24,7 +24,7 @@ from simpost.products.schema import BEYOND_TABLE, LINE_CII
 from simpost.snapshots.columns import Columns
 from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.protocol import LEAVES, Snapshot
-from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox
+from simpost.snapshots.regions import Cube, Region, Sphere
 
 Array = NDArray[np.float64]
 Report = Callable[[str, float], None]
@@ -107,15 +107,19 @@ def map_galaxy(
 
 
 def _region(snapshot: Snapshot, galaxy: Galaxy, half_width: float) -> Region:
-    wanted = MARGIN[snapshot.info.geometry] * half_width
+    """Cube of cells to read: the field of view and a margin around it.
+
+    A field of view may fill half the periodic box at most: beyond that, cells and kernels that
+    reach across its seam would be cut.
+    """
     box = snapshot.info.box_size
-    if 2.0 * half_width > box:
+    if 2.0 * half_width > 0.5 * box:
         raise InputError(
             "maps.width",
             f"{2.0 * half_width:g} kpc",
-            f"at most the box of {box:.6g} kpc of {snapshot.info.path}",
+            f"at most half the box of {box:.6g} kpc of {snapshot.info.path}",
         )
-    return Cube(galaxy.centre, wanted) if 2.0 * wanted < box else WholeBox(galaxy.centre, 0.5 * box)
+    return Cube(galaxy.centre, MARGIN[snapshot.info.geometry] * half_width)
 
 
 class _Cells:

@@ -341,7 +341,7 @@ class ArepoSnapshot:
                     f"births up to a = {header.scale_factor:.4g}",
                     "the file is damaged: restore it from its source",
                 )
-            born = np.asarray(header.cosmology.age(birth[keep])).reshape(-1)
+            born = header.cosmology.age(birth[keep])
             columns["age"] = np.maximum(self.info.time - born, 0.0)
         return Columns(columns, {name: f"read: {fields[name]}" for name in columns})
 

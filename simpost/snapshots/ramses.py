@@ -403,9 +403,7 @@ class RamsesSnapshot:
         today, hubble_time = float(cosmology.age(1.0)), cosmology.hubble_time
         slack = AGE_TOLERANCE * info.time
         proper = birth * hubble_time + today
-        conformal = np.asarray(cosmology.age(cosmology.scale_factor_of_conformal_time(birth))).reshape(
-            birth.shape
-        )
+        conformal = cosmology.age(cosmology.scale_factor_of_conformal_time(birth))
         readings = {"conformal": conformal, "proper": proper}
         possible = [
             name for name, born in readings.items() if np.all((born > 0) & (born <= info.time + slack))

@@ -45,6 +45,13 @@ def test_inverses_return_the_scale_factor(cosmology):
     np.testing.assert_allclose(cosmology.scale_factor_of_age(cosmology.age(a)), a, rtol=1e-10)
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3,), (2, 3)])
+def test_results_have_the_shape_of_the_argument(shape):
+    a = np.full(shape, 0.2)
+    assert SHEN.age(a).shape == SHEN.conformal_time(a).shape == shape
+    assert SHEN.scale_factor_of_conformal_time(SHEN.conformal_time(a)).shape == shape
+
+
 @pytest.mark.parametrize("z", [0.1, 3.0, 6.5])
 def test_distances_agree_with_astropy(z):
     from astropy.cosmology import LambdaCDM

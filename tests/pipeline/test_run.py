@@ -178,7 +178,7 @@ def test_wrong_configuration_is_refused_before_anything_is_written(tmp_path, cha
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"maps": {"width": "2 Mpc", "pixel": "1 kpc"}}, "at most the box"),
+        ({"maps": {"width": "2 Mpc", "pixel": "1 kpc"}}, "at most half the box"),
         ({"galaxies": {"finder": "catalogue"}, "snapshots": ["sample:ramses-hydro"]}, "no halo catalogue"),
         ({"galaxies": {"min_mass": "1e15 Msun"}, "snapshots": ["sample:arepo-box"]}, "no central halo"),
         ({"snapshots": ["/nowhere/output_00001"]}, "no such file"),
