@@ -24,14 +24,15 @@ from simpost.core.units import MASS_DENSITY_CGS
 from simpost.snapshots.columns import Columns, concatenate
 from simpost.snapshots.protocol import LEAVES, HaloCatalogue, SnapshotInfo
 from simpost.snapshots.ramses_files import RamsesFiles
-from simpost.snapshots.ramses_headers import read_descriptor, read_namelist
-from simpost.snapshots.ramses_records import check_particle_file, particle_record_widths
+from simpost.snapshots.ramses_headers import read_descriptor, read_namelist, read_particle_counts
+from simpost.snapshots.ramses_records import particle_record_widths
 from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox, offset_from
 from simpost.snapshots.yt_data import load_dataset, reported_as, select
 
 GAMMA_NONTHERMAL = 1.4  # where the namelist has no gamma_rad (our choice)
 AGE_TOLERANCE = 0.01  # of the cosmic time: births may lie this far in the future (coarse time step)
 _FAMILY_DM, _FAMILY_STAR = 1, 2
+_FAMILIES = {"dark_matter": "DM", "stars": "star", "particles": "total"}
 _EXTRA_PARTICLE_RECORDS = {  # by the widths of the records after the nine that every version writes
     (): (),
     (8,): ("birth_time",),
@@ -78,7 +79,6 @@ class RamsesSnapshot:
 
     def _make_info(self) -> SnapshotInfo:
         files, header = self._files, self._files.header
-        trees = [files.tree(domain) for domain in range(1, files.n_domains + 1)]
         cosmology = Cosmology(header["H0"], header["omega_m"], header["omega_l"], header["omega_b"])
         cosmological = header.is_cosmological
         scale_factor = header["aexp"] if cosmological else 1.0
@@ -86,15 +86,6 @@ class RamsesSnapshot:
         time = (
             float(cosmology.age(scale_factor)) if cosmological else header["time"] * header["unit_t"] / c.MYR
         )
-        own = [int(tree.octs[levelmin - 1 :, domain].sum()) for domain, tree in enumerate(trees)]
-        # every oct below levelmin replaces one parent leaf by eight
-        root_octs = int(sum(tree.octs[levelmin - 1, domain] for domain, tree in enumerate(trees)))
-        counts = {"gas": 7 * sum(own) + root_octs}
-        if files.has_particles:
-            counts["particles"] = sum(
-                check_particle_file(files.file("part", domain), header)
-                for domain in range(1, files.n_domains + 1)
-            )
         return SnapshotInfo(
             path=files.folder,
             code="RAMSES-RT" if files.radiation else "RAMSES",
@@ -104,7 +95,7 @@ class RamsesSnapshot:
             time=time,
             box_size=self._length,
             cosmology=cosmology,
-            counts=counts,
+            counts=self._counts(),
             fields_read=self._fields_read(),
             photon_groups=files.radiation.groups if files.radiation else None,
             files=files.all_paths(),
@@ -113,6 +104,14 @@ class RamsesSnapshot:
             pressure_floor=self._pressure_floor(),
             notes=self._notes(),
         )
+
+    def _counts(self) -> dict[str, int]:
+        """Leaves and particles of the run, from the first domain and the header file: one read each."""
+        octs = self._files.tree(1).total[self._files.header.integers["levelmin"] - 1 :]
+        # every oct beyond the coarsest level replaces one leaf by eight
+        counts = {"gas": int(7 * octs.sum() + octs[0])}
+        families = read_particle_counts(self._files.folder)
+        return counts | {name: families[key] for name, key in _FAMILIES.items() if key in families}
 
     def _fields_read(self) -> dict[str, dict[str, str]]:
         files = self._files

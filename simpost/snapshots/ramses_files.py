@@ -58,8 +58,13 @@ class RamsesFiles:
         self.number = self.folder.resolve().name[-5:]
         self.radiation = read_radiation_header(self.folder, self.header)
         self._given = hydro_variables
-        self._checked: dict[int, DomainTree] = {}
-        missing = [name for domain in range(1, self.n_domains + 1) for name in self._missing(domain)]
+        self._trees: dict[int, DomainTree] = {}
+        self._whole: set[int] = set()
+        present = {path.name for path in self.folder.iterdir()}  # one listing, however many domains
+        self.has_particles = self.file("part", 1).name in present
+        kinds = ["amr", "hydro", *["rt"] * bool(self.radiation), *["part"] * self.has_particles]
+        wanted = [self.file(kind, domain).name for domain in range(1, self.n_domains + 1) for kind in kinds]
+        missing = [name for name in wanted if name not in present]
         if missing:
             raise SnapshotError(
                 self.folder,
@@ -73,23 +78,9 @@ class RamsesFiles:
         """Number of domains (MPI tasks of the run)."""
         return self.header.integers["ncpu"]
 
-    @property
-    def has_particles(self) -> bool:
-        """Whether the output has particle files."""
-        return self.file("part", 1).is_file()
-
     def file(self, kind: str, domain: int) -> Path:
         """Path of the amr, hydro, rt or part file of a domain (1-based)."""
         return self.folder / f"{kind}_{self.number}.out{domain:05d}"
-
-    def _missing(self, domain: int) -> list[str]:
-        kinds = [
-            "amr",
-            "hydro",
-            *(["rt"] if self.radiation else []),
-            *(["part"] if self.has_particles else []),
-        ]
-        return [path.name for kind in kinds if not (path := self.file(kind, domain)).is_file()]
 
     @cached_property
     def hydro(self) -> list[str]:
@@ -107,12 +98,14 @@ class RamsesFiles:
 
     def tree(self, domain: int) -> DomainTree:
         """Octree counts of a domain; checks its AMR file the first time."""
-        if domain not in self._checked:
-            self._checked[domain] = read_domain_tree(self.file("amr", domain), self.header, domain)
-        return self._checked[domain]
+        if domain not in self._trees:
+            self._trees[domain] = read_domain_tree(self.file("amr", domain), self.header)
+        return self._trees[domain]
 
     def check_domain(self, domain: int) -> None:
-        """Check every file of a domain; raises `SnapshotError` on the first that is damaged."""
+        """Check every file of a domain, once; raises `SnapshotError` on the first that is damaged."""
+        if domain in self._whole:
+            return
         tree = self.tree(domain)
         n_hydro, _ = check_fluid_file(self.file("hydro", domain), self.header, tree)
         if n_hydro != len(self.hydro):
@@ -130,6 +123,7 @@ class RamsesFiles:
                 )
         if self.has_particles:
             check_particle_file(self.file("part", domain), self.header)
+        self._whole.add(domain)
 
     def all_paths(self) -> tuple[Path, ...]:
         """Every file simpost reads from this output."""

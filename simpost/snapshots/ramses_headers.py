@@ -326,3 +326,15 @@ def read_namelist(folder: Path) -> dict[str, str]:
         return {}
     text = path.read_text(encoding="ascii", errors="replace")
     return {key.lower(): value.strip() for key, value in re.findall(r"^\s*(\w+)\s*=\s*([^!\n]*)", text, re.M)}
+
+
+def read_particle_counts(folder: Path) -> dict[str, int]:
+    """Counts by family name from header_NNNNN.txt, or `total` in the old format; empty without one."""
+    path = folder / f"header_{folder.resolve().name[-5:]}.txt"
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="ascii", errors="replace")
+    old = re.search(r"Total number of particles\s+(\d+)", text)
+    if old:
+        return {"total": int(old.group(1))}
+    return {name: int(count) for name, count in re.findall(r"^\s*(\w+)\s+(\d+)\s*$", text, re.M)}

@@ -59,10 +59,10 @@ class DomainTree:
     """Octree counts of one AMR file: `octs[level, cpu or boundary]`, and what its header says."""
 
     octs: NDArray[np.int64]
-    own_octs: int
+    total: NDArray[np.int64]  # octs per level of the whole run
 
 
-def read_domain_tree(path: Path, header: RamsesHeader, domain: int) -> DomainTree:
+def read_domain_tree(path: Path, header: RamsesHeader) -> DomainTree:
     """Read one AMR header, compare it with the info file, and check the size of the file."""
     ncpu, levels = header.integers["ncpu"], header.integers["levelmax"]
     with _open(path) as stream:
@@ -96,7 +96,7 @@ def read_domain_tree(path: Path, header: RamsesHeader, domain: int) -> DomainTre
             expect_close(path, "unit_l", float(unit_l), header["unit_l"], tolerance=5e-3)
         records.skip(3)
         numbl = records.read("<i4", ncpu * levels).reshape(levels, ncpu).astype(np.int64)
-        records.skip()
+        total = records.read("<i4", 10 * levels).reshape(levels, 10)[:, 0].astype(np.int64)
         boundary_octs = np.zeros((levels, 0), dtype=np.int64)
         if boundaries:
             records.skip(2)
@@ -116,7 +116,7 @@ def read_domain_tree(path: Path, header: RamsesHeader, domain: int) -> DomainTre
     # ind_grid next prev father, 6 nbor, 8 son, 8 cpu_map, 8 flag1 (int32) and xg (3 float64)
     expected = start + int(np.sum(34 * (4 * used + 8) + 3 * (8 * used + 8)))
     _expect_size(path, expected)
-    return DomainTree(octs, int(numbl[:, domain - 1].sum()))
+    return DomainTree(octs, total)
 
 
 def check_fluid_file(path: Path, header: RamsesHeader, tree: DomainTree) -> tuple[int, float]:

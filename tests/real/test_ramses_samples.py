@@ -29,7 +29,7 @@ def test_header(case):
     assert info.time == pytest.approx(figures["current_time_Myr"], rel=SAME_CONSTANTS)
     assert info.box_size == pytest.approx(figures["box_proper_kpc"], rel=SAME_CONSTANTS)
     assert info.counts["gas"] == figures["leaf_cells"]
-    assert info.counts["particles"] == figures["n_particles"]
+    assert (info.counts["stars"], info.counts["dark_matter"]) == (figures["star_count"], figures["dm_count"])
 
 
 def test_gas_totals_and_extremes(case):
