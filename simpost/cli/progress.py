@@ -8,13 +8,16 @@ from types import TracebackType
 from typing import Any
 
 
+_LINE_EVERY = 0.1  # of the whole, between two lines of one stage in a log
+
+
 class Progress:
     """Shows how far a run is, on standard error."""
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._last = ""
+        self._last, self._printed = "", 0.0
         self._start = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -44,7 +47,7 @@ class Progress:
         """Say that the run is in `stage` and `share` (0 to 1) of it is done."""
         if self._bar is not None:
             self._bar.update(self._task, completed=share, description=stage)
-        elif stage != self._last:
+        elif stage != self._last or share >= self._printed + _LINE_EVERY:
             seconds = time.monotonic() - self._start
             print(f"[{seconds:7.1f} s] {share:4.0%} {stage}", file=sys.stderr, flush=True)
-            self._last = stage
+            self._last, self._printed = stage, share

@@ -91,7 +91,7 @@ def map_galaxy(
             "check the centre and the width of the maps",
         )
     star_maps = _star_maps(stars, views)
-    report("maps", 1.0)
+    report("maps", 0.9)
     return GalaxyMaps(
         views=views,
         gas={view.name: depositor.finish() for view, depositor in zip(views, cells.depositors, strict=True)},

@@ -95,7 +95,9 @@ def _run_snapshot(
         within = _part(report, index, len(galaxies), start=0.3)
         try:
             product, warnings = _make_galaxy(snapshot, galaxy, name, tables, config, within)
+            within(f"{name}: files and figures", 0.92)
             _write_galaxy(product, output / name)
+            within(f"{name}: done", 1.0)
         except SimpostError as error:
             result.failures.append(str(error))
         else:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _GAP = 3  # characters between two columns of a rich table
+_EDGES = 2  # characters beside the outermost columns
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ COLUMNS = (
     SummaryColumn("SFR_10", u.SFR, "SFR_10", ".3g"),
     SummaryColumn("SFR_30", u.SFR, "SFR_30", ".3g"),
     SummaryColumn("SFR_100", u.SFR, "SFR_100", ".3g"),
+    SummaryColumn("SFR_instantaneous", u.SFR, "SFR_inst", ".3g"),
     SummaryColumn("alpha_CII", "Msun/Lsun", "alpha_[CII]", ".3g"),
     SummaryColumn("depletion_time", u.TIME, "t_dep", ".3g"),
     SummaryColumn("worst_closure", u.DIMENSIONLESS, "closure", ".1e"),
@@ -124,7 +126,7 @@ def print_summary(rows: Sequence[Row], file: TextIO | None = None) -> None:
         from rich.console import Console
 
         console = Console(file=file)
-        for band in _bands(widths, console.width):
+        for band in _bands(widths, console.width - _EDGES):
             console.print(_rich_table([[line[i] for i in band] for line in cells]))
         return
     for line in cells:
