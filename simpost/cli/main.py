@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -51,6 +52,7 @@ def simpost() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become one line and an exit code."""
     try:
+        signal.signal(signal.SIGTERM, _interrupt)  # batch systems stop jobs so
         code = simpost.main(arguments, standalone_mode=False)
     except SimpostError as error:
         for line in str(error).splitlines():
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(EXIT_WRONG_INPUT)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: finished products are whole", err=True)
+        click.echo("interrupted: galaxies that are finished are whole, the others absent", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -69,6 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"bug in simpost ({type(error).__name__}): {_write_traceback()}", err=True)
         sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _write_traceback() -> str:

@@ -7,7 +7,6 @@ import time
 from types import TracebackType
 from typing import Any
 
-
 _LINE_EVERY = 0.1  # of the whole, between two lines of one stage in a log
 
 

@@ -27,6 +27,8 @@ def command(config_path: str, output: str | None, as_json: bool) -> int:
         from simpost.pipeline import run
 
         result = run(config, progress.report)
+    for note in result.notes:
+        click.echo(f"note: {note}", err=True)
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
     for failure in result.failures:

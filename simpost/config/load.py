@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from simpost.config.models import Config
 from simpost.core.errors import ConfigError, SimpostError, nearest_name
+from simpost.core.files import user_path
 
 
 class InvalidConfigError(SimpostError):
@@ -31,7 +32,7 @@ def load_config(path: str | Path) -> Config:
     InvalidConfigError
         With one line for each unknown key, wrong unit or value out of range (file and line named).
     """
-    path = Path(path).expanduser()
+    path = user_path(str(path), "configuration")
     raw = _read_yaml(path)
     return resolve(raw, str(path))
 

@@ -16,7 +16,7 @@ from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time
 class Section(BaseModel):
     """A block of keys; unknown keys are refused and values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PhotonGroupsConfig(Section):
@@ -148,13 +148,16 @@ class EmissionConfig(Section):
     grid: str = Field("slab", description="name of a packaged grid, or a grid file")
     lines: list[str] = Field(["CII-158um"], min_length=1, description="lines of the grid")
     pdf: Literal["mass", "volume", "none", "meanC"] = Field("mass", description="sub-grid density PDF")
-    pdf_b: float = Field(1.0 / 3.0, gt=0, le=1, description="turbulence driving parameter b (solenoidal)")
+    pdf_b: float = Field(1.0 / 3.0, ge=0.01, le=1, description="turbulence driving parameter b (solenoidal)")
     pdf_column: Literal["cell", "clump", "depth"] = Field("cell", description="column of a sub-element")
     illumination: Literal["one_sided", "two_sided"] = Field("one_sided", description="slab geometry")
     cmb: bool = Field(True, description="correct for the cosmic microwave background")
     warn_outside: float = Field(0.2, ge=0, le=1, description="share of L from outside the table that warns")
-    refuse_outside: float = Field(
-        1.0, ge=0, le=1, description="share of L from outside the table that refuses"
+    refuse_outside: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of L from outside the table above which a galaxy is refused; default: never",
     )
 
 

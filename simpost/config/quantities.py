@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, AllowInfNan, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from simpost.core.units import INTERNAL_UNIT, UNITS_OF
@@ -74,4 +74,4 @@ Length = Annotated[float, Unit("length"), AfterValidator(_positive)]
 Coordinate = Annotated[float, Unit("length")]
 Mass = Annotated[float, Unit("mass"), AfterValidator(_positive)]
 Time = Annotated[float, Unit("time"), AfterValidator(_positive)]
-Energy = Annotated[float, Unit("energy_ev")]
+Energy = Annotated[float, AllowInfNan(True), Unit("energy_ev")]

@@ -80,31 +80,57 @@ def write_whole(path: Path | str, content: bytes) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; on success rename it to `target`.
 
-    If the body raises, the temporary folder is removed and `target` stays absent.
+    If the body raises, the temporary folder is removed and `target` stays as it was. An existing
+    folder with content is refused, or with `replace` exchanged at the end.
 
     Raises
     ------
     InputError
-        `target` exists and is not an empty folder, or its parent cannot be written to.
+        `target` cannot be replaced, or its parent cannot be written to.
     """
     target = Path(target)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not (target.is_dir() and (replace or not any(target.iterdir()))):
         raise InputError(target, "a file or a folder with content", "a new or empty folder", "name another")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}-", dir=target.parent))
     except OSError as error:
         raise InputError(target, str(error.strerror), "a folder that can be written to") from error
     try:
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~_umask())
         yield temporary
-        temporary.replace(target)
+        if target.exists():
+            old = temporary.with_name(f"{temporary.name}-old")
+            target.replace(old)
+            temporary.replace(target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            temporary.replace(target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def user_path(text: str, what: str) -> Path:
+    """Path of what a user wrote under `what`; `~` is the home directory.
+
+    Raises
+    ------
+    InputError
+        No path can be made of it (unknown user, forbidden characters, too long a name).
+    """
+    try:
+        path = Path(text).expanduser()
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except (ValueError, RuntimeError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(what, f"{text[:60]!r} ({reason})", "the path of a file or folder") from error
+    return path
 
 
 def keep_matplotlib_in_cache() -> None:

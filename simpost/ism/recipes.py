@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from simpost.config.models import IsmConfig
 from simpost.core import constants as c
+from simpost.core.errors import InputError
 from simpost.snapshots.protocol import SnapshotInfo
 
 
@@ -26,14 +27,19 @@ class Recipes:
     temperature: str  # pressure | energy | none
     habing: str  # groups | stars | star_formation | floor
     turbulence: str  # stored | gradient | both | none
-    effective_eos: str  # none | cold_neutral | two_phase | keep
+    effective_eos: str  # none | cold_neutral | two_phase | keep | unknown (no rates tell which gas)
     origins: dict[str, str]
     missing: tuple[str, ...]
 
     @property
     def complete(self) -> bool:
-        """Whether lines can be computed: temperature and ions are known."""
+        """Whether there is a state: temperature and ions are known."""
         return self.temperature != "none" and self.ions != "none"
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines can be computed: there is a state, there are metals, and no hidden cold gas."""
+        return self.complete and self.metallicity != "none" and self.effective_eos != "unknown"
 
 
 def choose_recipes(info: SnapshotInfo, options: IsmConfig) -> Recipes:
@@ -60,9 +66,7 @@ def choose_recipes(info: SnapshotInfo, options: IsmConfig) -> Recipes:
         "temperature": temperature,
         "habing": _habing(info),
         "turbulence": _turbulence(gas, options),
-        "effective_eos": options.effective_equation_of_state
-        if info.effective_equation_of_state and "star_formation_rate" in gas
-        else "none",
+        "effective_eos": _effective_eos(info, options),
     }
     return Recipes(**choices, origins=_origins(choices, info, options), missing=_missing(choices, info))
 
@@ -89,19 +93,33 @@ def _habing(info: SnapshotInfo) -> str:
     return "star_formation" if "star_formation_rate" in info.fields_read["gas"] else "floor"
 
 
+def _effective_eos(info: SnapshotInfo, options: IsmConfig) -> str:
+    if not info.effective_equation_of_state:
+        return "none"
+    known = "star_formation_rate" in info.fields_read["gas"]
+    return options.effective_equation_of_state if known else "unknown"
+
+
 def _turbulence(gas: Collection[str], options: IsmConfig) -> str:
     stored, gradient = "nonthermal_energy" in gas, "velocity" in gas
-    if stored and (options.sigma in ("auto", "stored") or not gradient):
-        return "stored"
-    if options.sigma == "both" and stored:
+    if options.sigma in ("stored", "both") and not stored:
+        raise InputError(
+            f"ism.sigma: {options.sigma}",
+            "no stored non-thermal energy",
+            "a run that stores it",
+            "use 'auto'",
+        )
+    if options.sigma == "both" and gradient:
         return "both"
+    if stored and options.sigma != "gradient":
+        return "stored"
     return "gradient" if gradient else "none"
 
 
 def _origins(choices: dict[str, str], info: SnapshotInfo, options: IsmConfig) -> dict[str, str]:
     gas = info.fields_read["gas"]
     uvb = f"UV background {options.uvb_rate:g}/s" if options.uvb_rate else "no UV background (ism.uvb_rate)"
-    words = {
+    recipes = {
         "hydrogen_fraction": {"constant": f"derived: X = {c.X_HYDROGEN}"},
         "metallicity": {
             "assumed": f"derived: {options.assumed_metallicity} Z_sun assumed (ism.assumed_metallicity)",
@@ -141,7 +159,7 @@ def _origins(choices: dict[str, str], info: SnapshotInfo, options: IsmConfig) ->
         "turbulent_velocity": "turbulence",
     }
     origins = {}
-    for column, texts in words.items():
+    for column, texts in recipes.items():
         text = texts.get(choices[key.get(column, column)])
         if text is not None:
             origins[column] = text
@@ -155,18 +173,31 @@ def _origins(choices: dict[str, str], info: SnapshotInfo, options: IsmConfig) ->
             "sound_speed": "derived: isothermal",
             "mach": f"derived: {options.mach}, {options.sigma_dimension}",
         }
-        if choices["effective_eos"] not in ("none", "keep"):
-            for column in ("temperature", "neutral_fraction"):
-                origins[column] += (
-                    f"; override: {choices['effective_eos']} where SFR > 0 (effective equation of state)"
-                )
+        both = ("temperature", "neutral_fraction")
+        overrides: dict[str, tuple[str, tuple[str, ...]]] = {
+            "keep": ("as stored, at most 1e4 K", both[:1]),
+            "cold_neutral": ("cold_neutral", both),
+            "two_phase": (_two_phase(info), both),
+        }
+        words, columns = overrides.get(choices["effective_eos"], ("", ()))
+        for column in columns:
+            origins[column] += f"; override: {words} where SFR > 0 (effective equation of state)"
     return origins
+
+
+def _two_phase(info: SnapshotInfo) -> str:
+    stated = info.two_phase_model.get("threshold")
+    return (
+        "two_phase" if stated else "two_phase (threshold of 0.128 cm^-3 assumed, the run does not state it)"
+    )
 
 
 def _missing(choices: dict[str, str], info: SnapshotInfo) -> tuple[str, ...]:
     missing = []
     if choices["temperature"] == "none":
         missing.append("no pressure or internal energy: no temperature, no phases, no lines")
+    if choices["effective_eos"] == "unknown":
+        missing.append("no star-formation rates to tell the gas on the effective equation of state: no lines")
     if choices["metallicity"] == "none":
         missing.append("no metals: no lines unless ism.assumed_metallicity is set")
     if choices["turbulence"] == "none":

@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 
 from simpost.config.models import IsmConfig
 from simpost.core import constants as c
-from simpost.ism import chemistry, column, effective_eos, flags, radiation, turbulence
+from simpost.ism import chemistry, column, flags, radiation, turbulence
 from simpost.ism.gradient import leaf_gradient, voronoi_gradient
 from simpost.ism.octree import LeafIndex
+from simpost.ism.phases import gas_phases
 from simpost.ism.recipes import Recipes
-from simpost.snapshots.columns import Columns
+from simpost.snapshots.columns import Columns, concatenate
 from simpost.snapshots.protocol import LEAVES, Snapshot, SnapshotInfo
-from simpost.snapshots.regions import Region
+from simpost.snapshots.regions import Region, Sphere
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # a constant star-formation rate over 100 Myr shines like this mass of stars below 4 Myr
 YOUNG_MASS_PER_SFR = 12.25692e6  # Msun per Msun/yr
+HIGH_RESOLUTION = 0.5  # share of a cell's mass from the zoom region, below which the cell is not part of it
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,8 @@ class _Survey:
         names += ["corner", "level"] if info.geometry == LEAVES else []
         names += ["velocity"] if recipes.turbulence in ("gradient", "both") else []
         names += ["density"] if options.column == "sobolev" else []
-        names += ["star_formation_rate"] if recipes.habing == "star_formation" else []
         parts: dict[str, list[NDArray]] = {name: [] for name in names}
-        for chunk in snapshot.gas_chunks(region):
+        for chunk in snapshot.gas_chunks(region, names):
             for name in names:
                 parts[name].append(chunk[name])
         self.columns = {
@@ -85,7 +86,13 @@ class _Survey:
 
 
 def survey(
-    snapshot: Snapshot, region: Region, stars: Columns, recipes: Recipes, options: IsmConfig, cutoff: float
+    snapshot: Snapshot,
+    region: Region,
+    stars: Columns,
+    recipes: Recipes,
+    options: IsmConfig,
+    cutoff: float,
+    reach: float,
 ) -> Surroundings:
     """Turbulence, young stars and starlight of every cell that overlaps `region`.
 
@@ -94,7 +101,9 @@ def survey(
     stars : Columns
         Star particles relative to the region's centre; those outside the region shine, too.
     cutoff : float
-        Stars farther than this from a cell do not light it [kpc] (R_vir).
+        Sources farther than this from a cell do not light it [kpc] (R_vir).
+    reach : float
+        Radius around the region's centre within which sources are looked for [kpc].
     """
     cells = _Survey(snapshot, region, recipes, options)
     velocity = undefined = scale = starlight = None
@@ -127,19 +136,28 @@ def survey(
             background=options.habing_floor,
             cutoff=cutoff,
         ).value
-    elif recipes.habing == "star_formation":
-        forming = np.flatnonzero(cells.columns["star_formation_rate"] > 0)
+    elif recipes.habing == "star_formation" and cells.n_cells:
+        sources = _forming_gas(snapshot, Sphere(region.centre, reach))
         starlight = radiation.stellar_habing_field(
             cells.columns["position"],
             cells.columns["size"],
-            cells.columns["position"][forming],
-            cells.columns["star_formation_rate"][forming] * YOUNG_MASS_PER_SFR,
-            np.zeros(len(forming)),
-            forming,
+            sources["position"],
+            sources["star_formation_rate"] * YOUNG_MASS_PER_SFR,
+            np.zeros(sources.size),
+            cells.hosts(sources["position"]),
             background=options.habing_floor,
             cutoff=cutoff,
         ).value
     return Surroundings(velocity, undefined, young, starlight, scale)
+
+
+def _forming_gas(snapshot: Snapshot, region: Region) -> Columns:
+    """Position and star-formation rate of the star-forming cells in `region`."""
+    names = ("position", "star_formation_rate")
+    chunks = [chunk.select(chunk["star_formation_rate"] > 0) for chunk in snapshot.gas_chunks(region, names)]
+    if chunks:
+        return concatenate(chunks)
+    return Columns({names[0]: np.empty((0, 3)), names[1]: np.empty(0)}, dict.fromkeys(names, "read: none"))
 
 
 def gas_state(
@@ -173,9 +191,9 @@ def gas_state(
         return gas.with_columns(columns, recipes.origins), marks
     t_over_mu = _temperature_over_mu(gas, columns["n_H"], info, recipes, options, marks)
     columns |= _radiation(gas, rows, around, info, recipes, options, marks)
-    columns |= _phases(gas, columns, t_over_mu, recipes, options)
-    if recipes.effective_eos != "none":
-        _override_effective_eos(gas, columns, info, recipes, marks)
+    columns |= gas_phases(gas, columns, t_over_mu, info, recipes, options, marks)
+    if "high_resolution_fraction" in gas:
+        marks["low_resolution"] = gas["high_resolution_fraction"] < HIGH_RESOLUTION
     columns["sound_speed"] = np.asarray(
         chemistry.sound_speed(columns["temperature"], columns["mean_molecular_weight"])
     )
@@ -232,91 +250,6 @@ def _radiation(
         light < 2.0 * options.habing_floor
     )  # stars give less than the floor
     return {"habing": light}
-
-
-def _phases(
-    gas: Columns, columns: dict[str, NDArray], t_over_mu: Array, recipes: Recipes, options: IsmConfig
-) -> dict[str, Array]:
-    """Neutral and molecular fractions, electrons, mu and temperature."""
-    X, n_H = columns["hydrogen_fraction"], columns["n_H"]
-    if recipes.ions == "read_ionised":
-        neutral = 1.0 - gas["f_HII"]
-    elif recipes.ions == "read_atomic":
-        neutral = gas["f_HI"] + gas.get("f_H2", 0.0)
-    elif recipes.ions == "read_neutral":
-        neutral = gas["neutral_fraction"]
-    else:
-        neutral = chemistry.ionisation_equilibrium(
-            t_over_mu, n_H, options.uvb_rate or 0.0, X
-        ).neutral_fraction
-    neutral = np.clip(neutral, 0.0, 1.0)  # float32 sums overshoot by rounding
-    if recipes.molecular == "read":
-        molecular = np.asarray(gas["f_H2"])
-    elif recipes.molecular == "remainder":
-        molecular = 1.0 - gas["f_HI"] - gas["f_HII"]
-    else:
-        molecular = neutral * _molecular_share(gas, columns, neutral, recipes)
-    molecular = np.clip(molecular, 0.0, neutral)
-    ionised = 1.0 - neutral
-    if recipes.electrons == "read":
-        electrons = np.maximum(gas["electron_fraction"], 0.0)
-    else:
-        helium = [gas.get(name) for name in ("f_HeII", "f_HeIII")]
-        electrons = chemistry.electron_fraction(
-            ionised, helium[0], 0.0 if helium[1] is None else helium[1], X
-        )
-    mu = np.asarray(chemistry.mean_molecular_weight(electrons, molecular, X))
-    return {
-        "neutral_fraction": neutral,
-        "f_H2": molecular,
-        "electron_fraction": np.asarray(electrons),
-        "mean_molecular_weight": mu,
-        "temperature": mu * t_over_mu,
-    }
-
-
-def _molecular_share(gas: Columns, columns: dict[str, NDArray], neutral: Array, recipes: Recipes) -> Array:
-    """H2 share of the neutral hydrogen."""
-    z_solar = columns["metallicity"] / c.Z_SUN
-    if recipes.molecular == "kmt":
-        hydrogen = column.cell_column(columns["n_H"], gas["size"])
-        surface = column.neutral_surface_density(hydrogen, neutral, columns["hydrogen_fraction"])
-        return np.asarray(chemistry.molecular_fraction_kmt(surface, z_solar))
-    if recipes.molecular == "gk11":
-        return np.asarray(
-            chemistry.molecular_fraction_gk11(columns["n_H"], z_solar, columns["habing"] / c.DRAINE_IN_HABING)
-        )
-    return np.zeros(gas.size)
-
-
-def _override_effective_eos(
-    gas: Columns, columns: dict[str, NDArray], info: SnapshotInfo, recipes: Recipes, marks: dict[str, Mask]
-) -> None:
-    affected = np.asarray(gas["star_formation_rate"] > 0)
-    marks["effective_equation_of_state"] = affected
-    ionised = 1.0 - columns["neutral_fraction"]
-    result = effective_eos.override_effective_eos(
-        columns["temperature"],
-        ionised,
-        affected,
-        recipes.effective_eos,
-        internal_energy=gas["internal_energy"],
-        n_H=columns["n_H"],
-        model=effective_eos.SpringelHernquist(**info.two_phase_model),
-        X=columns["hydrogen_fraction"],
-    )
-    marks["outside_two_phase_model"] = result.outside
-    columns["temperature"] = np.asarray(result.temperature)
-    columns["neutral_fraction"] = 1.0 - np.asarray(result.ionised_fraction)
-    if recipes.effective_eos != "keep":
-        X = columns["hydrogen_fraction"]
-        electrons = chemistry.electron_fraction(np.asarray(result.ionised_fraction), X=X)
-        columns["electron_fraction"] = np.where(affected, electrons, columns["electron_fraction"])
-        # the neutral share changed: keep the molecular share of the neutral gas within it
-        columns["f_H2"] = np.minimum(columns["f_H2"], columns["neutral_fraction"])
-        columns["mean_molecular_weight"] = np.asarray(
-            chemistry.mean_molecular_weight(columns["electron_fraction"], columns["f_H2"], X)
-        )
 
 
 def _turbulence(

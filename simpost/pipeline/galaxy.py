@@ -17,6 +17,7 @@ from simpost.emission.luminosity import CellLuminosity, line_luminosity, table_m
 from simpost.ism.recipes import Recipes, choose_recipes
 from simpost.ism.state import Surroundings, gas_state, survey
 from simpost.maps.deposit import Depositor, MapResult
+from simpost.maps.smoothing import smoothing_kernel
 from simpost.maps.view import View
 from simpost.pipeline.tally import Tally
 from simpost.products import Coverage, FieldOrigin
@@ -29,15 +30,22 @@ from simpost.snapshots.regions import Cube, Region, Sphere
 Array = NDArray[np.float64]
 Report = Callable[[str, float], None]
 
-# cells beyond the window lend their gradients (leaves) or their kernels (Voronoi) to those inside
-MARGIN = {LEAVES: 1.2, "voronoi": 1.6}
+LEAF_MARGIN = 1.2  # of the half-width: leaves beyond the window lend their gradients to those inside
+KERNEL_MARGIN = 1.6  # the same for Voronoi cells at first; it grows until no kernel outside reaches in
+KERNEL_GROWTH = 1.5
+LARGEST_MARGIN = 20.0
+WARN_LOW_RESOLUTION = 0.01  # share of the gas mass that is not of the zoom region
 WINDOWS = (10, 30, 100)  # Myr, of the stellar star-formation rates (S25, V25, and FUV light)
 MEANS = {"density": "n_H", "metallicity": "metallicity", "mach": "mach", "habing": "habing"}
 
 
 @dataclass(frozen=True)
 class GalaxyMaps:
-    """Maps of one galaxy by view and quantity, and what they rest on."""
+    """Maps of one galaxy by view and quantity, and what they rest on.
+
+    `totals` are sums over the cube of the width of the maps around the galaxy, whatever the views
+    and their depth: leaves by the part inside, Voronoi cells by their generator, stars by position.
+    """
 
     views: tuple[View, ...]
     gas: dict[str, dict[str, MapResult]]  # view -> extensive quantity -> map
@@ -45,6 +53,7 @@ class GalaxyMaps:
     coverage: dict[str, Coverage]
     fields: tuple[FieldOrigin, ...]
     recipes: Recipes
+    totals: dict[str, float]
     stellar: Columns
     n_cells: int
     wind_mass: float
@@ -71,16 +80,19 @@ def map_galaxy(
     """
     width = config.maps.width
     depth = config.maps.depth or width
-    region = _region(snapshot, galaxy, 0.5 * max(width, depth))
+    half_width = 0.5 * max(width, depth)
+    report("field of view", 0.0)
+    region, notes = _region(snapshot, galaxy, half_width, config.maps.kernel)
     views = tuple(View.named(name, width, depth, config.maps.pixel) for name in config.views)
     recipes = choose_recipes(snapshot.info, config.ism)
-    report("stars", 0.0)
-    reach = galaxy.r_200c if np.isfinite(galaxy.r_200c) else 0.0
-    stars = snapshot.stars(Sphere(galaxy.centre, max(reach, np.sqrt(3.0) * region.half_width)))
+    report("stars", 0.05)
+    virial = galaxy.r_200c if np.isfinite(galaxy.r_200c) else 0.0
+    reach = virial + np.sqrt(3.0) * region.half_width  # all that can light a cell of the region
+    stars = snapshot.stars(Sphere(galaxy.centre, reach))
     report("surroundings", 0.1)
-    around = survey(snapshot, region, stars, recipes, config.ism, cutoff=reach or np.inf)
+    around = survey(snapshot, region, stars, recipes, config.ism, cutoff=virial or np.inf, reach=reach)
     report("cells", 0.3)
-    lines = list(tables) if recipes.complete else []
+    lines = list(tables) if recipes.has_lines else []
     cells = _Cells(snapshot, region, recipes, around, config, {line: tables[line] for line in lines}, views)
     cells.deposit(lambda share: report("cells", 0.3 + 0.6 * share))
     if cells.n_inside == 0:
@@ -90,27 +102,31 @@ def map_galaxy(
             "a galaxy with gas",
             "check the centre and the width of the maps",
         )
-    star_maps = _star_maps(stars, views)
+    star_maps, star_totals = _star_maps(stars, views, 0.5 * width)
     report("maps", 0.9)
     return GalaxyMaps(
         views=views,
         gas={view.name: depositor.finish() for view, depositor in zip(views, cells.depositors, strict=True)},
         stars=star_maps,
+        totals=cells.totals | star_totals,
         coverage=cells.tally.coverage(),
         fields=_field_origins(cells, recipes),
         recipes=recipes,
         stellar=stars,
         n_cells=cells.n_inside,
-        wind_mass=_wind_mass(snapshot, galaxy, 0.5 * max(width, depth)),
-        notes=tuple(table.note for table in tables.values() if table.note),
+        wind_mass=float(snapshot.wind(Cube(galaxy.centre, 0.5 * width))["mass"].sum()),
+        notes=(*notes, *(table.note for table in tables.values() if table.note)),
     )
 
 
-def _region(snapshot: Snapshot, galaxy: Galaxy, half_width: float) -> Region:
-    """Cube of cells to read: the field of view and a margin around it.
+def _region(
+    snapshot: Snapshot, galaxy: Galaxy, half_width: float, kernel: str
+) -> tuple[Region, tuple[str, ...]]:
+    """Cube of cells to read: the field of view and a margin around it; and what is left out.
 
     A field of view may fill half the periodic box at most: beyond that, cells and kernels that
-    reach across its seam would be cut.
+    reach across its seam would be cut. Voronoi cells are drawn as kernels much wider than
+    themselves, so the cube grows until the outermost cells in it no longer reach the window.
     """
     box = snapshot.info.box_size
     if 2.0 * half_width > 0.5 * box:
@@ -119,7 +135,29 @@ def _region(snapshot: Snapshot, galaxy: Galaxy, half_width: float) -> Region:
             f"{2.0 * half_width:g} kpc",
             f"at most half the box of {box:.6g} kpc of {snapshot.info.path}",
         )
-    return Cube(galaxy.centre, MARGIN[snapshot.info.geometry] * half_width)
+    if snapshot.info.geometry == LEAVES:
+        return Cube(galaxy.centre, LEAF_MARGIN * half_width), ()
+    largest = min(LARGEST_MARGIN * half_width, 0.499 * box)
+    extent = KERNEL_MARGIN * half_width
+    while True:
+        region = Cube(galaxy.centre, min(extent, largest))
+        farthest = _farthest_that_reaches(snapshot, region, half_width, kernel)
+        if farthest * KERNEL_GROWTH <= region.half_width:
+            return region, ()
+        if region.half_width >= largest:
+            return region, (f"kernels of cells beyond {largest:.4g} kpc may reach the maps: left out",)
+        extent *= KERNEL_GROWTH
+
+
+def _farthest_that_reaches(snapshot: Snapshot, region: Region, half_width: float, kernel: str) -> float:
+    """Largest distance along an axis [kpc] of a cell whose kernel reaches into the window."""
+    support = smoothing_kernel(kernel).h_over_r_cell * np.cbrt(0.75 / np.pi)  # over the cell size
+    farthest = 0.0
+    for chunk in snapshot.gas_chunks(region, ("position", "size")):
+        distance = np.abs(chunk["position"]).max(axis=1)
+        reaches = distance - support * chunk["size"] < half_width
+        farthest = max(farthest, float(distance[reaches].max(initial=0.0)))
+    return farthest
 
 
 class _Cells:
@@ -137,12 +175,11 @@ class _Cells:
     ) -> None:
         self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
         self._config, self._tables = config, tables
-        self._half_width = 0.5 * max(views[0].width, views[0].depth)
+        self._half_width = 0.5 * views[0].width
         names = quantity_names(snapshot, recipes, list(tables))
         self.depositors = [Depositor(view, names, config.maps.kernel) for view in views]
         self.tally = Tally()
-        self.origin_mass: dict[tuple[str, str], float] = {}
-        self.mass = 0.0
+        self.totals = dict.fromkeys(names, 0.0)
         self.n_inside = 0
 
     def deposit(self, report: Callable[[float], None]) -> None:
@@ -162,7 +199,7 @@ class _Cells:
                 else:
                     radius = np.cbrt(0.75 / np.pi) * state["size"]
                     depositor.add_cells(state["position"], radius, quantities)
-            self._account(state, marks, emission)
+            self._account(state, marks, emission, quantities)
             report(start / total)
 
     def _emission(self, state: Columns, table: AveragedTable) -> CellLuminosity:
@@ -180,22 +217,36 @@ class _Cells:
         )
 
     def _account(
-        self, state: Columns, marks: dict[str, NDArray[np.bool_]], emission: dict[str, CellLuminosity]
+        self,
+        state: Columns,
+        marks: dict[str, NDArray[np.bool_]],
+        emission: dict[str, CellLuminosity],
+        quantities: dict[str, Array],
     ) -> None:
-        """Shares over the cells that reach into the field of view."""
-        size = state["size"] if self._snapshot.info.geometry == LEAVES else 0.0
-        inside = Cube(self._region.centre, self._half_width).overlaps(state["position"], size)
-        self.n_inside += int(np.count_nonzero(inside))
-        mass = state["mass"][inside]
-        self.mass += float(mass.sum())
+        """Totals and shares over the cube of the maps' width: by the part of each cell inside."""
+        share = self._share_in_cube(state)
+        inside = share > 0.0
+        share = share[inside]
+        self.n_inside += len(share)
+        for name, values in quantities.items():
+            self.totals[name] += float(values[inside] @ share)
         main = emission.get(LINE_CII) or next(iter(emission.values()), None)
-        luminosity = main.luminosity[inside] if main is not None else np.zeros(len(mass))
+        luminosity = main.luminosity[inside] * share if main is not None else np.zeros(len(share))
         every: dict[str, NDArray] = dict(marks)
         if main is not None:
             every |= table_marks(main)
             every |= {name: state[name] for name in ("ionising", "resolved_hii", "has_young_star")}
             every["non_ionising"] = ~state["ionising"]
+        mass = state["mass"][inside] * share
         self.tally.add(mass, luminosity, {name: mark[inside] for name, mark in every.items()})
+
+    def _share_in_cube(self, state: Columns) -> Array:
+        offset = np.abs(state["position"])
+        if self._snapshot.info.geometry != LEAVES:
+            return np.asarray(np.all(offset <= self._half_width, axis=1), dtype=float)
+        half = 0.5 * state["size"][:, None]
+        overlap = np.minimum(offset + half, self._half_width) - np.maximum(offset - half, -self._half_width)
+        return np.asarray(np.prod(np.clip(overlap / (2.0 * half), 0.0, 1.0), axis=1))
 
 
 def quantity_names(snapshot: Snapshot, recipes: Recipes, lines: list[str]) -> list[str]:
@@ -231,7 +282,10 @@ def _quantities(
     return quantities
 
 
-def _star_maps(stars: Columns, views: tuple[View, ...]) -> dict[str, dict[str, MapResult]]:
+def _star_maps(
+    stars: Columns, views: tuple[View, ...], half_width: float
+) -> tuple[dict[str, dict[str, MapResult]], dict[str, float]]:
+    """Maps by view, and totals in the cube."""
     quantities = {"stars": stars["mass"]}
     if "age" in stars:
         for window in WINDOWS:
@@ -242,7 +296,8 @@ def _star_maps(stars: Columns, views: tuple[View, ...]) -> dict[str, dict[str, M
         depositor = Depositor(view, list(quantities))
         depositor.add_points(stars["position"], quantities)
         maps[view.name] = depositor.finish()
-    return maps
+    inside = np.all(np.abs(stars["position"]) <= half_width, axis=1)
+    return maps, {name: float(values[inside].sum()) for name, values in quantities.items()}
 
 
 def _field_origins(cells: _Cells, recipes: Recipes) -> tuple[FieldOrigin, ...]:
@@ -259,11 +314,6 @@ def _field_origins(cells: _Cells, recipes: Recipes) -> tuple[FieldOrigin, ...]:
     return tuple(rows)
 
 
-def _wind_mass(snapshot: Snapshot, galaxy: Galaxy, half_width: float) -> float:
-    """Mass of wind particles in the field of view: gas in flight, reported but not on the maps."""
-    return float(snapshot.wind(Cube(galaxy.centre, half_width))["mass"].sum())
-
-
 def check_coverage(coverage: dict[str, Coverage], config: Config, name: str) -> list[str]:
     """Warnings about luminosity from outside the table; raises above the configured share.
 
@@ -274,13 +324,18 @@ def check_coverage(coverage: dict[str, Coverage], config: Config, name: str) -> 
     """
     beyond = coverage.get(BEYOND_TABLE)
     share = beyond.share_of_luminosity if beyond is not None else float("nan")
-    if share > config.emission.refuse_outside:
+    options = config.emission
+    if options.refuse_outside is not None and share > options.refuse_outside:
         raise InputError(
             name,
             f"{share:.1%} of L from outside the line table",
-            f"at most {config.emission.refuse_outside:.1%}",
+            f"at most {options.refuse_outside:.1%}",
             "use a wider grid, or raise emission.refuse_outside",
         )
-    if share > config.emission.warn_outside:
-        return [f"{name}: {share:.1%} of L from outside the line table (emission.warn_outside)"]
-    return []
+    warnings = []
+    if share > options.warn_outside:
+        warnings.append(f"{name}: {share:.1%} of L from outside the line table (emission.warn_outside)")
+    coarse = coverage.get("low_resolution")
+    if coarse is not None and coarse.share_of_mass > WARN_LOW_RESOLUTION:
+        warnings.append(f"{name}: {coarse.share_of_mass:.1%} of the gas is from outside the zoom region")
+    return warnings

@@ -114,7 +114,7 @@ def _galaxy_attributes(
             value = _ratio(scalars.total(f"{mean} x {weight}"), scalars.total(quantity))
             if math.isfinite(value):
                 values[f"mean_{mean}_{weight}_weighted"] = value
-    if tables and maps.recipes.complete:
+    if tables and maps.recipes.has_lines:
         values |= _settings(next(iter(tables.values())), maps, config)
     return values
 
@@ -152,9 +152,10 @@ def _put_integrals(
     luminosity = scalars.total(LINE_CII)
     for name, mass in (("alpha_CII", "M_gas"), ("alpha_CII_neutral", "M_neutral")):
         scalars.put(values, name, _ratio(values[mass], luminosity), "no [CII] luminosity")
-    depletion_time = _ratio(values["M_gas"], values["SFR_10"]) / 1e6
-    reason = values.get("SFR_10_reason", "no star formation")
-    scalars.put(values, "depletion_time", depletion_time, reason)
+    source = "SFR_instantaneous" if math.isnan(values["SFR_10"]) else "SFR_10"
+    values["depletion_time_source"] = source
+    depletion_time = _ratio(values["M_gas"], values[source]) / 1e6
+    scalars.put(values, "depletion_time", depletion_time, values.get(f"{source}_reason", "no star formation"))
 
 
 def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[str, Any]:
@@ -172,15 +173,13 @@ def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[st
 
 
 class _Scalars:
-    """Totals in the field of view, from the accounts of the first view."""
+    """Totals in the cube of the maps' width, and where they go."""
 
     def __init__(self, maps: GalaxyMaps) -> None:
-        first = maps.views[0].name
-        self._results = {**maps.gas[first], **maps.stars[first]}
+        self._totals = maps.totals
 
     def total(self, quantity: str) -> float:
-        result = self._results.get(quantity)
-        return math.nan if result is None else result.total_selected - result.total_outside_fov
+        return self._totals.get(quantity, math.nan)
 
     def put(self, values: dict[str, Any], name: str, value: float, reason: str) -> None:
         values[name] = float(value)

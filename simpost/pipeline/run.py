@@ -12,7 +12,7 @@ import numpy as np
 
 from simpost.config import Config, canonical_yaml, config_hash
 from simpost.core.errors import ConfigError, InputError, SimpostError
-from simpost.core.files import atomic_path
+from simpost.core.files import user_path, whole_folder, write_whole
 from simpost.emission.density_pdf import AveragedTable, average_over_pdf
 from simpost.emission.grid import LineGrid, load_grid
 from simpost.figures.panel import galaxy_panel
@@ -34,12 +34,13 @@ Report = Callable[[str, float], None]
 
 @dataclass
 class RunResult:
-    """What a run made, in the order of the configuration; failures and warnings are one line each."""
+    """What a run made, in the order of the configuration; failures, warnings, notes: one line each."""
 
     products: list[GalaxyProduct] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def run(config: Config, report: Report = lambda stage, share: None) -> RunResult:
@@ -57,18 +58,20 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
     grid = load_grid(config.emission.grid)
     for line in config.emission.lines:
         grid.line(line)  # refuse an unknown line before anything is read
-    output = _claim_output(config)
+    output = _check_output(config)
     result = RunResult()
-    for number, (path, label) in enumerate(zip(paths, _labels(paths), strict=True)):
-        within = _part(report, number, len(paths))
-        try:
-            _run_snapshot(path, label, output, config, grid, result, within)
-        except SimpostError as error:
-            result.failures.append(str(error))
-    if result.products:
-        rows = summary_rows(result.products)
-        write_ecsv(rows, output / "summary.ecsv")
-        write_json(rows, output / "summary.json")
+    try:
+        for number, (path, label) in enumerate(zip(paths, _labels(paths), strict=True)):
+            within = _part(report, number, len(paths))
+            try:
+                _run_snapshot(path, label, output, config, grid, result, within)
+            except SimpostError as error:
+                result.failures.append(str(error))
+    finally:  # also when the run is stopped: what is done is summed up
+        if result.products:
+            rows = summary_rows(result.products)
+            write_ecsv(rows, output / "summary.ecsv")
+            write_json(rows, output / "summary.json")
     return result
 
 
@@ -96,14 +99,22 @@ def _run_snapshot(
         try:
             product, warnings = _make_galaxy(snapshot, galaxy, name, tables, config, within)
             within(f"{name}: files and figures", 0.92)
+            _claim_output(output, config)
             _write_galaxy(product, output / name)
             within(f"{name}: done", 1.0)
+        except MemoryError:
+            pixels = round(config.maps.width / config.maps.pixel)
+            room = InputError(
+                name, "too little memory", f"room for maps of {pixels}^2 pixels", "enlarge the pixels"
+            )
+            result.failures.append(str(room))
         except SimpostError as error:
             result.failures.append(str(error))
         else:
             result.products.append(product)
             result.paths.append(output / name)
             result.warnings.extend(warnings)
+            result.notes.extend(f"{name}: {note}" for note in product.provenance["notes"])
 
 
 def _line_tables(grid: LineGrid, config: Config, redshift: float) -> dict[str, AveragedTable]:
@@ -138,10 +149,12 @@ def _make_galaxy(
 
 
 def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
-    write_product(product, folder / "product.h5")
-    write_fits(product, folder / "maps.fits")
-    for view in product.views:
-        galaxy_panel(product, view, folder / f"panel_{view}.png")
+    """Everything of one galaxy, or nothing."""
+    with whole_folder(folder, replace=True) as temporary:
+        write_product(product, temporary / "product.h5")
+        write_fits(product, temporary / "maps.fits")
+        for view in product.views:
+            galaxy_panel(product, view, temporary / f"panel_{view}.png")
 
 
 def _snapshot_paths(config: Config) -> list[str]:
@@ -150,11 +163,12 @@ def _snapshot_paths(config: Config) -> list[str]:
         if entry.startswith(PREFIX) or not glob.has_magic(entry):
             paths.append(entry)
             continue
-        found = sorted(glob.glob(str(Path(entry).expanduser())))  # noqa: PTH207 - absolute patterns, too
+        pattern = str(user_path(entry, "snapshots"))
+        found = sorted(glob.glob(pattern))  # noqa: PTH207 - absolute patterns, too
         if not found:
             raise ConfigError(f"snapshots: {entry}", "no file or folder that matches", "at least one")
         paths += found
-    if len(set(paths)) != len(paths):
+    if len({_place(path) for path in paths}) != len(paths):
         raise ConfigError("snapshots", "a snapshot named twice", "every snapshot once")
     return paths
 
@@ -174,25 +188,34 @@ def _labels(paths: list[str]) -> list[str]:
         depth = [d + (more and d < len(p)) for more, d, p in zip(twice, depth, parts, strict=True)]
 
 
+def _place(path: str) -> Path:
+    """Where a snapshot really is: links followed, an info file stands for its folder."""
+    if path.startswith(PREFIX):
+        return Path(path)
+    place = user_path(path, "snapshots").resolve()
+    return place.parent if place.name.startswith("info_") else place
+
+
 def _name_parts(path: str) -> list[str]:
     if path.startswith(PREFIX):
         return [path.removeprefix(PREFIX)]
-    place = Path(path).expanduser().absolute()
-    if place.name.startswith("info_"):
-        place = place.parent
+    place = _place(path)
     name = place.name.removesuffix(".hdf5").removesuffix(".h5").removesuffix(".0")
     return [*place.parent.parts[1:], name]
 
 
-def _claim_output(config: Config) -> Path:
-    """Make the output folder, or take one of the same configuration."""
-    output = Path(config.output).expanduser()
+def _stamp(config: Config) -> str:
+    return f"# hash {config_hash(config)}\n{canonical_yaml(config)}"
+
+
+def _check_output(config: Config) -> Path:
+    """The output folder: new, empty, or with results of the same configuration."""
+    output = user_path(config.output, "output")
     stamp = output / CONFIG_FILE
-    mine = f"# hash {config_hash(config)}\n{canonical_yaml(config)}"
     if output.exists() and not output.is_dir():
         raise InputError(output, "a file", "a folder for the results", "set 'output' to another place")
     if stamp.is_file():
-        if stamp.read_text(encoding="utf-8").splitlines()[:1] != mine.splitlines()[:1]:
+        if stamp.read_text(encoding="utf-8").splitlines()[:1] != _stamp(config).splitlines()[:1]:
             raise InputError(
                 output,
                 "results of another configuration",
@@ -206,9 +229,13 @@ def _claim_output(config: Config) -> Path:
             "an empty or new folder",
             "set 'output' to another",
         )
-    with atomic_path(stamp) as temporary:
-        temporary.write_text(mine, encoding="utf-8")
     return output
+
+
+def _claim_output(output: Path, config: Config) -> None:
+    """Stamp the folder with the configuration, once there is something to put in."""
+    if not (output / CONFIG_FILE).is_file():
+        write_whole(output / CONFIG_FILE, _stamp(config).encode())
 
 
 def _galaxies(snapshot: Snapshot, config: Config) -> list[Galaxy]:
@@ -228,4 +255,4 @@ def _galaxies(snapshot: Snapshot, config: Config) -> list[Galaxy]:
             "fof_subhalo_tab_NNN.hdf5",
             "use 'finder: peak'",
         )
-    return [g for g in find_galaxies(snapshot, options.count) if g.m_200c >= (options.min_mass or 0.0)]
+    return find_galaxies(snapshot, options.count, options.min_mass or 0.0)

@@ -194,7 +194,13 @@ _INTEGRALS = (
     *_SFR,
     _attribute("/galaxy", "alpha_CII", "Msun/Lsun", f"M_gas / L_{LINE_CII}", "Vallini+2025"),
     _attribute("/galaxy", "alpha_CII_neutral", "Msun/Lsun", f"M_neutral / L_{LINE_CII}", "Vallini+2025"),
-    _attribute("/galaxy", "depletion_time", u.TIME, "M_gas / SFR_10", "Shen+2025"),
+    _attribute("/galaxy", "depletion_time", u.TIME, "M_gas over the rate named as its source", "Shen+2025"),
+    _text(
+        "/galaxy",
+        "depletion_time_source",
+        "SFR_10, or without ages SFR_instantaneous",
+        required=False,
+    ),
     _optional("M_stars_inner", u.MASS, "stellar mass within 0.15 R_200c", "simpost"),
     _optional("L_<line>", u.LUMINOSITY, "luminosity of the line in the region", "Vallini+2025"),
     _optional(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,6 @@ class ArepoSnapshot:
         stars = self._files.fields.get(STARS, {})
         if not stars:
             notes.append("no star particles")
-        elif "GFM_StellarFormationTime" not in stars:
-            notes.append("no birth times (GFM_StellarFormationTime): no star-formation rates from stars")
         if stars and "GFM_InitialMass" not in stars:
             notes.append("initial_mass: current (no GFM_InitialMass)")
         if "PhotonDensity" in self._files.fields[GAS] and groups is None:
@@ -118,6 +116,13 @@ class ArepoSnapshot:
         """Bands from the configuration, else as the file states them."""
         n_groups = self._files.fields[GAS].get("PhotonDensity")
         if n_groups is None:
+            if self._given_groups is not None:
+                raise SnapshotError(
+                    self._files.paths[0],
+                    "no PhotonDensity",
+                    "a radiation field",
+                    "drop 'reader: photon_groups'",
+                )
             return None
         groups = self._given_groups or _stated_groups(self._files.parameters)
         if groups is not None and len(groups) != n_groups:
@@ -133,9 +138,15 @@ class ArepoSnapshot:
         if self._given_eos is not None:
             return self._given_eos, ""
         config, parameters = self._files.config, self._files.parameters
-        if "USE_SFR" in config or "FactorEVP" in parameters:
-            resolved = any(str(flag).startswith("SMUGGLE") for flag in config)
-            return "FactorEVP" in parameters and not resolved, ""
+        if "FactorEVP" in parameters:
+            return not any(str(flag).startswith("SMUGGLE") for flag in config), ""
+        if "USE_SFR" in config and not parameters:
+            raise SnapshotError(
+                self._files.paths[0],
+                "star formation (USE_SFR) but no Parameters group",
+                "the parameters of its model",
+                "say in 'reader: {effective_equation_of_state: true}' (or false) what the gas is on",
+            )
         label = self._files.header_attributes.get("RunLabel", b"")
         label = label.decode(errors="replace") if isinstance(label, bytes) else str(label)
         if "TNG" in label or "Illustris" in label:
@@ -242,53 +253,70 @@ class ArepoSnapshot:
             return np.asarray(data[kind, dataset], dtype=float)
 
     def _offset(self, data: Any, kind: str, region: Region) -> NDArray[np.float64]:
-        position = self._read(data, kind, "Coordinates").reshape(-1, 3) * self._header.length
-        return offset_from(position, region.centre, self.info.box_size)
+        code, size = self._read(data, kind, "Coordinates").reshape(-1, 3), self._header.box_size_code
+        outside = np.count_nonzero(~np.all((code >= -1e-6 * size) & (code <= (1.0 + 1e-6) * size), axis=1))
+        if outside:
+            raise SnapshotError(
+                self._files.paths[0],
+                f"{outside} positions in {kind}/Coordinates outside the box",
+                f"0 to {size:g} code units",
+                "the file is damaged: restore it from its source",
+            )
+        return offset_from(code * self._header.length, region.centre, self.info.box_size)
 
     # -- cells and particles -------------------------------------------------------------------
 
-    def gas_chunks(self, region: Region) -> Iterator[Columns]:
-        """Cells whose generator lies in `region`."""
+    def gas_chunks(self, region: Region, columns: Collection[str] | None = None) -> Iterator[Columns]:
+        """Cells whose generator lies in `region`; `columns` names what is wanted."""
+        names = [name for name in self.info.fields_read["gas"] if columns is None or name in columns]
         for data in self._chunks(region):
             offset = self._offset(data, GAS, region)
             inside = region.overlaps(offset)
             if np.any(inside):
-                columns = self._cell_columns(data, inside)
-                columns["position"] = offset[inside]
-                origin = {name: f"read: {self.info.fields_read['gas'][name]}" for name in columns}
-                chunk = Columns(columns, origin)
-                chunk.check_finite(self._files.paths[0])
+                values = self._cell_columns(data, inside, names)
+                values["position"] = offset[inside]
+                origin = {name: f"read: {self.info.fields_read['gas'][name]}" for name in names}
+                chunk = Columns({name: values[name] for name in names}, origin)
+                chunk.check(self._files.paths[0])
                 yield chunk
 
-    def _cell_columns(self, data: Any, inside: NDArray[np.bool_]) -> dict[str, NDArray]:
+    def _cell_columns(
+        self, data: Any, inside: NDArray[np.bool_], names: Collection[str]
+    ) -> dict[str, NDArray]:
         header = self._header
-        mass = self._read(data, GAS, "Masses")[inside] * header.mass
-        density = self._read(data, GAS, "Density")[inside] * header.mass / header.length**3
-        for name, values in (("Masses", mass), ("Density", density)):
-            if not np.all(values > 0):
-                raise SnapshotError(
-                    self._files.paths[0],
-                    f"{np.count_nonzero(~(values > 0))} cells with {GAS}/{name} not above zero",
-                    "positive values",
-                    "the file is damaged: restore it from its source",
-                )
-        volume = mass / density
-        columns = {"mass": mass, "density": density, "volume": volume, "size": np.cbrt(volume)}
+        columns: dict[str, NDArray] = {}
+        if not {"mass", "density", "volume", "size", "high_resolution_fraction"}.isdisjoint(names):
+            mass = self._positive(data, "Masses", inside) * header.mass
+            density = self._positive(data, "Density", inside) * header.mass / header.length**3
+            volume = mass / density
+            columns |= {"mass": mass, "density": density, "volume": volume, "size": np.cbrt(volume)}
         factor = {"velocity": header.velocity, "internal_energy": header.specific_energy}
-        for column, where in self.info.fields_read["gas"].items():
-            if where in self._files.fields[GAS] and column not in ("position", *columns):
-                columns[column] = self._read(data, GAS, where)[inside] * factor.get(column, 1.0)
-        if "hydrogen_fraction" in self.info.fields_read["gas"]:
+        for name in names:
+            where = self.info.fields_read["gas"][name]
+            if where in self._files.fields[GAS] and name not in ("position", *columns):
+                columns[name] = self._read(data, GAS, where)[inside] * factor.get(name, 1.0)
+        if "hydrogen_fraction" in names:
             columns["hydrogen_fraction"] = self._read(data, GAS, "GFM_Metals")[inside, 0]
-        if "HighResGasMass" in self._files.fields[GAS]:
-            share = self._read(data, GAS, "HighResGasMass")[inside] * header.mass / mass
+        if "high_resolution_fraction" in names:
+            share = self._read(data, GAS, "HighResGasMass")[inside] * header.mass / columns["mass"]
             columns["high_resolution_fraction"] = np.clip(share, 0.0, 1.0)
         groups = self.info.photon_groups
-        if groups is not None:
+        if groups is not None and "photon_flux" in names:
             photons = self._read(data, GAS, "PhotonDensity")[inside].reshape(-1, len(groups))
             per_cm3 = _PHOTON_UNIT / (header.length * c.KPC) ** 3
             columns["photon_flux"] = photons * per_cm3 * groups.light_speed_fraction * c.C_LIGHT
         return columns
+
+    def _positive(self, data: Any, dataset: str, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        values = self._read(data, GAS, dataset)[inside]
+        if not np.all(values > 0):
+            raise SnapshotError(
+                self._files.paths[0],
+                f"{np.count_nonzero(~(values > 0))} cells with {GAS}/{dataset} not above zero",
+                "positive values",
+                "the file is damaged: restore it from its source",
+            )
+        return values
 
     def stars(self, region: Region) -> Columns:
         """Star particles inside `region`, wind particles excluded."""
@@ -314,7 +342,7 @@ class ArepoSnapshot:
             names = {"position": np.empty((0, 3)), "mass": np.empty(0), "initial_mass": np.empty(0)}
             names |= {"age": np.empty(0)} if "age" in fields else {}
             joined = Columns(names, dict.fromkeys(names, "read: none in the region"))
-        joined.check_finite(self._files.paths[0])
+        joined.check(self._files.paths[0])
         return joined
 
     def _star_columns(
@@ -367,7 +395,7 @@ class ArepoSnapshot:
                     parts.append(Columns(columns, {name: f"read: {fields[name]}" for name in columns}))
         if parts:
             joined = concatenate(parts)
-            joined.check_finite(self._files.paths[0])
+            joined.check(self._files.paths[0])
             return joined
         names = {"position": np.empty((0, 3)), "mass": np.empty(0)}
         return Columns(names, dict.fromkeys(names, "read: none in the region"))

@@ -270,6 +270,10 @@ def _check_shapes(file: Any, header: ArepoHeader, fields: dict[str, dict[str, in
         if name not in file:
             raise SnapshotError(header.path, f"no {name}", f"{count} rows as in NumPart_ThisFile", _RESTORE)
         for dataset, values in file[name].items():
+            if not len(getattr(values, "shape", ())):
+                raise SnapshotError(
+                    header.path, f"{name}/{dataset} that is no array", "one row per particle", _RESTORE
+                )
             if values.shape[0] != count:
                 raise SnapshotError(
                     header.path,

@@ -24,13 +24,16 @@ Array = NDArray
 
 
 class ColumnMeaning(NamedTuple):
-    """Unit and meaning of a column; `n` rows, or `n x 3`, or `n x groups`."""
+    """Unit, meaning and possible range of a column; `n` rows, or `n x 3`, or `n x groups`."""
 
     unit: str
     meaning: str
+    low: float = -np.inf
+    high: float = np.inf
 
 
 _NONE = u.DIMENSIONLESS
+SLACK = 1e-3  # single precision and advection carry fractions this far over their bounds
 COLUMNS: dict[str, ColumnMeaning] = {
     # geometry
     "position": ColumnMeaning(
@@ -41,32 +44,32 @@ COLUMNS: dict[str, ColumnMeaning] = {
     "level": ColumnMeaning(_NONE, "RAMSES refinement level of a leaf"),
     "corner": ColumnMeaning(_NONE, "lower corner of a leaf in units of the finest cell, int64 (n, 3)"),
     # content
-    "mass": ColumnMeaning(u.MASS, "mass"),
-    "density": ColumnMeaning("Msun/kpc**3", "gas mass density"),
+    "mass": ColumnMeaning(u.MASS, "mass", low=0.0),
+    "density": ColumnMeaning("Msun/kpc**3", "gas mass density", low=0.0),
     "velocity": ColumnMeaning(u.VELOCITY, "peculiar velocity, (n, 3)"),
-    "metallicity": ColumnMeaning(_NONE, "metal mass fraction"),
-    "hydrogen_fraction": ColumnMeaning(_NONE, "hydrogen mass fraction X"),
-    "temperature_over_mu": ColumnMeaning(u.TEMPERATURE, "P m_H / (rho k_B)"),
-    "internal_energy": ColumnMeaning("km**2/s**2", "specific thermal energy"),
-    "nonthermal_energy": ColumnMeaning("km**2/s**2", "specific non-thermal (turbulent) energy"),
-    "star_formation_rate": ColumnMeaning(u.SFR, "instantaneous star-formation rate of the cell"),
+    "metallicity": ColumnMeaning(_NONE, "metal mass fraction", low=0.0, high=1.0),
+    "hydrogen_fraction": ColumnMeaning(_NONE, "hydrogen mass fraction X", low=0.0, high=1.0),
+    "temperature_over_mu": ColumnMeaning(u.TEMPERATURE, "P m_H / (rho k_B)", low=0.0),
+    "internal_energy": ColumnMeaning("km**2/s**2", "specific thermal energy", low=0.0),
+    "nonthermal_energy": ColumnMeaning("km**2/s**2", "specific non-thermal (turbulent) energy", low=0.0),
+    "star_formation_rate": ColumnMeaning(u.SFR, "instantaneous star-formation rate of the cell", low=0.0),
     "high_resolution_fraction": ColumnMeaning(_NONE, "share of the cell mass from the zoom region"),
-    "f_HI": ColumnMeaning(_NONE, "n_HI / n_H"),
-    "f_HII": ColumnMeaning(_NONE, "n_HII / n_H"),
-    "f_H2": ColumnMeaning(_NONE, "2 n_H2 / n_H"),
-    "f_HeII": ColumnMeaning(_NONE, "n_HeII / n_He"),
-    "f_HeIII": ColumnMeaning(_NONE, "n_HeIII / n_He"),
-    "electron_fraction": ColumnMeaning(_NONE, "n_e / n_H"),
-    "photon_flux": ColumnMeaning("1/s/cm**2", "physical photon flux per group, (n, groups)"),
+    "f_HI": ColumnMeaning(_NONE, "n_HI / n_H", low=0.0, high=1.0),
+    "f_HII": ColumnMeaning(_NONE, "n_HII / n_H", low=0.0, high=1.0),
+    "f_H2": ColumnMeaning(_NONE, "2 n_H2 / n_H", low=0.0, high=1.0),
+    "f_HeII": ColumnMeaning(_NONE, "n_HeII / n_He", low=0.0, high=1.0),
+    "f_HeIII": ColumnMeaning(_NONE, "n_HeIII / n_He", low=0.0, high=1.0),
+    "electron_fraction": ColumnMeaning(_NONE, "n_e / n_H", low=0.0, high=2.0),
+    "photon_flux": ColumnMeaning("1/s/cm**2", "physical photon flux per group, (n, groups)", low=0.0),
     # particles
-    "initial_mass": ColumnMeaning(u.MASS, "stellar mass at birth"),
-    "age": ColumnMeaning(u.TIME, "stellar age"),
+    "initial_mass": ColumnMeaning(u.MASS, "stellar mass at birth", low=0.0),
+    "age": ColumnMeaning(u.TIME, "stellar age", low=0.0),
     "identity": ColumnMeaning(_NONE, "particle identity number"),
     # state of the interstellar medium, added by simpost.ism
     "n_H": ColumnMeaning(u.NUMBER_DENSITY, "hydrogen nuclei density"),
     "mean_molecular_weight": ColumnMeaning(_NONE, "mean mass per particle / m_H"),
     "temperature": ColumnMeaning(u.TEMPERATURE, "gas temperature"),
-    "neutral_fraction": ColumnMeaning(_NONE, "(n_HI + 2 n_H2) / n_H"),
+    "neutral_fraction": ColumnMeaning(_NONE, "(n_HI + 2 n_H2) / n_H", low=0.0, high=1.0),
     "habing": ColumnMeaning(u.HABING, "6-13.6 eV flux over 1.6e-3 erg/s/cm^2"),
     "ionisation_parameter": ColumnMeaning(_NONE, "ionising photons per hydrogen nucleus"),
     "sound_speed": ColumnMeaning(u.VELOCITY, "isothermal sound speed"),
@@ -137,18 +140,21 @@ class Columns(Mapping[str, Array]):
         """A copy with columns added or replaced."""
         return Columns({**self._values, **values}, {**self.origin, **origin})
 
-    def check_finite(self, source: object) -> None:
-        """Raise `InputError` naming the first column that holds NaN or infinity."""
+    def check(self, source: object) -> None:
+        """Raise `InputError` naming the first column with NaN, infinity or values that cannot be."""
         for name, array in self._values.items():
-            if array.dtype.kind == "f":
-                bad = int(np.count_nonzero(~np.isfinite(array)))
-                if bad:
-                    raise InputError(
-                        f"{source}, column '{name}' ({self.origin[name]})",
-                        f"{bad} value(s) that are NaN or infinite",
-                        "finite numbers",
-                        "the file is damaged: restore it from its source",
-                    )
+            if array.dtype.kind != "f":
+                continue
+            low, high = COLUMNS[name].low - SLACK, COLUMNS[name].high + SLACK
+            good = np.isfinite(array) & (array >= low) & (array <= high)
+            if not np.all(good):
+                bad = array[~good]
+                raise InputError(
+                    f"{source}, column '{name}' ({self.origin[name]})",
+                    f"{bad.size} impossible value(s), first {bad.flat[0]:g}",
+                    f"finite numbers from {COLUMNS[name].low:g} to {COLUMNS[name].high:g}",
+                    "the file is damaged or in other units: check it at its source",
+                )
 
 
 def concatenate(parts: Iterable[Columns]) -> Columns:

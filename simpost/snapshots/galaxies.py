@@ -22,6 +22,7 @@ OVERDENSITY = 200.0  # times the critical density
 SHRINK = 0.85  # radius factor of one step of the shrinking sphere
 FEWEST = 100  # elements at which the sphere stops shrinking
 START_RADIUS = 3.0  # kpc, first sphere around a density peak
+SMALLEST_RADIUS = 1e-4  # kpc, below any cell: elements that coincide end here
 FIRST_RADIUS = 10.0  # kpc, first sphere for R_200c; doubled until the density has dropped
 PEAK_BINS = 256  # the box is divided in so many bins a side when peaks are looked for
 BULK_SHARE = 0.2  # of R_200c: baryons inside give the bulk velocity
@@ -49,8 +50,8 @@ class _Matter(NamedTuple):
     n_stars: int
 
 
-def find_galaxies(snapshot: Snapshot, count: int = 1) -> list[Galaxy]:
-    """The `count` galaxies of largest stellar mass, by the built-in finder.
+def find_galaxies(snapshot: Snapshot, count: int = 1, min_mass: float = 0.0) -> list[Galaxy]:
+    """The `count` galaxies of largest stellar mass above `min_mass` (M_200c [Msun]), by the built-in finder.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def find_galaxies(snapshot: Snapshot, count: int = 1) -> list[Galaxy]:
         if len(peaks) == 0:
             break
         galaxy, stellar, gas = _measure(snapshot, peaks[0])
-        if np.isfinite(galaxy.r_200c) and not _known(galaxy, found, snapshot.info.box_size):
+        if galaxy.m_200c >= min_mass and not _known(galaxy, found, snapshot.info.box_size):
             found.append((stellar + 1e-9 * gas, galaxy))
         away = max(galaxy.r_200c if np.isfinite(galaxy.r_200c) else 0.0, START_RADIUS)
         for place in (peaks[0], np.asarray(galaxy.centre)):
@@ -74,9 +75,9 @@ def find_galaxies(snapshot: Snapshot, count: int = 1) -> list[Galaxy]:
     if not found:
         raise InputError(
             snapshot.info.path,
-            "no gas peak inside a halo of 200 times the critical density",
+            f"no gas peak inside a halo (200 times the critical density, at least {min_mass:.3g} Msun)",
             "at least one galaxy",
-            "name the centre under 'galaxies' in the configuration",
+            "lower 'galaxies: min_mass', or name the centre under 'galaxies' in the configuration",
         )
     found.sort(key=lambda item: -item[0])
     return [_named(galaxy, f"peak-{rank}") for rank, (_, galaxy) in enumerate(found[:count])]
@@ -85,7 +86,10 @@ def find_galaxies(snapshot: Snapshot, count: int = 1) -> list[Galaxy]:
 def galaxies_from_catalogue(
     snapshot: Snapshot, catalogue: HaloCatalogue, count: int | None = None, min_mass: float = 0.0
 ) -> list[Galaxy]:
-    """Centrals with gas inside R_200c, most massive (M_200c) first.
+    """Centrals of the catalogue's groups, most massive (M_200c) first.
+
+    Where FoF bridges neighbours, a satellite of the group may be as massive as its central: the
+    built-in finder sees both.
 
     Parameters
     ----------
@@ -126,7 +130,19 @@ def galaxies_from_catalogue(
 
 
 def galaxy_at(snapshot: Snapshot, centre: NDArray[np.float64], identity: str) -> Galaxy:
-    """A galaxy at a stated centre [kpc from the box corner]; mass, radius, velocity measured there."""
+    """A galaxy at a stated centre [kpc from the box corner]; mass, radius, velocity measured there.
+
+    Raises
+    ------
+    InputError
+        The centre lies outside the box.
+    """
+    if not np.all((np.asarray(centre) >= 0.0) & (np.asarray(centre) <= snapshot.info.box_size)):
+        raise InputError(
+            "galaxies.centres",
+            f"({', '.join(f'{x:g}' for x in centre)}) kpc",
+            f"a place in the box of {snapshot.info.box_size:.6g} kpc of {snapshot.info.path}",
+        )
     r_200c, m_200c, velocity, _, _ = _properties(snapshot, np.asarray(centre, dtype=float))
     return Galaxy(identity, _triple(centre), _triple(velocity), r_200c, m_200c, "centre as configured")
 
@@ -154,7 +170,7 @@ def _density_peaks(snapshot: Snapshot) -> NDArray[np.float64]:
     box = whole_box(snapshot.info.box_size)
     threshold = OVERDENSITY * snapshot.info.cosmology.critical_density(snapshot.info.scale_factor)
     positions, densities, bins = [], [], []
-    for chunk in snapshot.gas_chunks(box):
+    for chunk in snapshot.gas_chunks(box, ("position", "density")):
         dense = np.flatnonzero(chunk["density"] > threshold)
         place = chunk["position"][dense] + np.asarray(box.centre)
         cell = np.floor(place / snapshot.info.box_size * PEAK_BINS).astype(np.int64) % PEAK_BINS
@@ -174,7 +190,7 @@ def _densest_per_bin(bins: NDArray[np.int64], density: NDArray[np.float64]) -> N
 
 def _matter(snapshot: Snapshot, centre: NDArray[np.float64], radius: float) -> _Matter:
     region = Sphere(_triple(centre), radius)
-    gas = list(snapshot.gas_chunks(region))
+    gas = list(snapshot.gas_chunks(region, ("position", "mass", "velocity")))
     stars, dark = snapshot.stars(region), snapshot.dark_matter(region)
     parts: list[Columns] = [*gas, stars, dark]
 
@@ -208,7 +224,7 @@ def _shrinking_sphere(
     while True:
         distance = np.linalg.norm(offset - centre, axis=1)
         inside = distance < radius
-        if np.count_nonzero(inside) < FEWEST:
+        if np.count_nonzero(inside) < FEWEST or radius < SMALLEST_RADIUS:
             return centre
         centre = np.average(offset[inside], axis=0, weights=mass[inside])
         radius *= SHRINK

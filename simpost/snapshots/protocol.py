@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -78,8 +78,11 @@ class Snapshot(Protocol):
 
     info: SnapshotInfo
 
-    def gas_chunks(self, region: Region) -> Iterator[Columns]:
-        """Gas cells that overlap `region`, chunk by chunk (memory is bounded by a chunk)."""
+    def gas_chunks(self, region: Region, columns: Collection[str] | None = None) -> Iterator[Columns]:
+        """Gas cells that overlap `region`, chunk by chunk (memory is bounded by a chunk).
+
+        `columns` names what is wanted; default all. The order of cells is always the same.
+        """
 
     def stars(self, region: Region) -> Columns:
         """Star particles in `region`, wind particles excluded."""

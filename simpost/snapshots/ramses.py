@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -160,11 +160,10 @@ class RamsesSnapshot:
     def _pressure_floor(self) -> tuple[float, float, float] | None:
         if self._files.radiation:
             return self._files.radiation.pressure_floor
-        try:
-            values = [float(self._namelist[key].replace("d", "e")) for key in ("n_star", "t2_star", "g_star")]
-        except (KeyError, ValueError):
+        if any(key not in self._namelist for key in ("n_star", "t2_star", "g_star")):
             return None
-        return values[0], values[1], values[2]
+        n_star, t2_star, g_star = (self._namelist.number(key, 0.0) for key in ("n_star", "t2_star", "g_star"))
+        return n_star, t2_star, g_star
 
     @property
     def _ions(self) -> list[str]:
@@ -255,71 +254,82 @@ class RamsesSnapshot:
 
     # -- cells and particles -------------------------------------------------------------------
 
-    def gas_chunks(self, region: Region) -> Iterator[Columns]:
-        """Leaves that overlap `region`, one chunk a domain."""
+    def gas_chunks(self, region: Region, columns: Collection[str] | None = None) -> Iterator[Columns]:
+        """Leaves that overlap `region`, one chunk a domain; `columns` names what is wanted."""
+        names = [name for name in self.info.fields_read["gas"] if columns is None or name in columns]
         for data in self._chunks(region):
             with reported_as(self._files.folder):
                 size = np.asarray(data["index", "dx"]) * self._length
-                corner_code = np.stack([np.asarray(data["index", axis]) for axis in "xyz"], axis=1)
-            position = corner_code * self._length
-            offset = offset_from(position, region.centre, self._length)
+                centre_code = np.stack([np.asarray(data["index", axis]) for axis in "xyz"], axis=1)
+            offset = offset_from(centre_code * self._length, region.centre, self._length)
             inside = region.overlaps(offset, size)
             if np.any(inside):
                 with reported_as(self._files.folder):
-                    columns = self._leaf_columns(data, inside)
-                columns["position"], columns["size"] = offset[inside], size[inside]
-                columns["corner"] = self._corner(corner_code[inside], size[inside])
-                columns["volume"] = columns["size"] ** 3
-                columns["mass"] = columns["density"] * columns["volume"]
-                origin = {name: f"read: {where}" for name, where in self.info.fields_read["gas"].items()}
-                chunk = Columns(columns, origin)
-                chunk.check_finite(self._files.folder)
+                    values = self._leaf_columns(data, inside, names)
+                geometry = {"position": offset[inside], "size": size[inside], "volume": size[inside] ** 3}
+                values |= {name: column for name, column in geometry.items() if name in names}
+                if "corner" in names:
+                    values["corner"] = self._corner(centre_code[inside], size[inside])
+                if "mass" in names:
+                    values["mass"] = values["density"] * geometry["volume"]
+                chunk = Columns({name: values[name] for name in names}, self._origins("gas"))
+                chunk.check(self._files.folder)
                 yield chunk
+
+    def _origins(self, kind: str) -> dict[str, str]:
+        return {name: f"read: {where}" for name, where in self.info.fields_read[kind].items()}
 
     def _corner(self, centre_code: NDArray, size: NDArray) -> NDArray[np.int64]:
         finest = 2.0**self.info.finest_level
         return np.rint((centre_code - 0.5 * (size / self._length)[:, None]) * finest).astype(np.int64)
 
-    def _leaf_columns(self, data: Any, inside: NDArray[np.bool_]) -> dict[str, NDArray]:
+    def _leaf_columns(
+        self, data: Any, inside: NDArray[np.bool_], names: Collection[str]
+    ) -> dict[str, NDArray]:
+        """The wanted columns that stand in hydro and rt files; density with mass."""
         key = dict(zip(self._files.hydro, self._yt_names("hydro"), strict=True))
 
         def read(name: tuple[str, str]) -> NDArray[np.float64]:
             return np.asarray(data[name], dtype=float)[inside]
 
-        density = read(key["density"])
-        if not np.all(density > 0):
-            raise SnapshotError(
-                self._files.folder,
-                f"{np.count_nonzero(~(density > 0))} leaves of zero or negative density",
-                "positive densities",
-                "the hydro files are damaged",
-            )
-        temperature_unit = c.M_H / c.K_B * (self._velocity * c.KM) ** 2
-        columns = {
-            "level": np.asarray(data["index", "grid_level"])[inside].astype(np.int64)
-            + int(self._files.header["levelmin"]),
-            "density": density * self._density,
-            "velocity": np.stack([read(key[f"velocity_{axis}"]) for axis in "xyz"], axis=1) * self._velocity,
-            "temperature_over_mu": read(key["pressure"]) / density * temperature_unit,
-        }
-        for name in ("metallicity", *self._ions):
-            if name in key:
-                columns[name] = read(key[name])
-        if self._nonthermal:
+        columns: dict[str, NDArray] = {}
+        if not {"mass", "density", "temperature_over_mu", "nonthermal_energy"}.isdisjoint(names):
+            density = read(key["density"])
+            if not np.all(density > 0):
+                raise SnapshotError(
+                    self._files.folder,
+                    f"{np.count_nonzero(~(density > 0))} leaves of zero or negative density",
+                    "positive densities",
+                    "the hydro files are damaged",
+                )
+            columns["density"] = density * self._density
+        if "level" in names:
+            level = np.asarray(data["index", "grid_level"])[inside].astype(np.int64)
+            columns["level"] = level + int(self._files.header["levelmin"])
+        if "velocity" in names:
+            parts = [read(key[f"velocity_{axis}"]) for axis in "xyz"]
+            columns["velocity"] = np.stack(parts, axis=1) * self._velocity
+        if "temperature_over_mu" in names:
+            unit = c.M_H / c.K_B * (self._velocity * c.KM) ** 2
+            columns["temperature_over_mu"] = read(key["pressure"]) / density * unit
+        columns |= {name: read(key[name]) for name in names if name in key and name not in columns}
+        if "nonthermal_energy" in names:
             pressure = sum(read(key[name]) for name in self._nonthermal)
-            gamma = float(
-                self._namelist.get("gamma_rad", str(GAMMA_NONTHERMAL)).split(",")[0].replace("d", "e")
-            )
+            gamma = self._namelist.number("gamma_rad", GAMMA_NONTHERMAL)
             columns["nonthermal_energy"] = pressure / ((gamma - 1.0) * density) * self._velocity**2
+        if "hydrogen_fraction" in names:
+            columns["hydrogen_fraction"] = np.full(np.count_nonzero(inside), self._hydrogen_fraction)
         radiation = self._files.radiation
-        if radiation:
-            names = self._yt_names("rt")
-            flux = np.stack([read(names[index]) for index in self._files.photons], axis=1)
+        if radiation and "photon_flux" in names:
+            photons = [self._yt_names("rt")[index] for index in self._files.photons]
+            flux = np.stack([read(name) for name in photons], axis=1)
             columns["photon_flux"] = flux * radiation.unit_photon_flux
-            columns["hydrogen_fraction"] = np.full(len(density), radiation.hydrogen_fraction)
-        elif "x" in self._namelist:
-            columns["hydrogen_fraction"] = np.full(len(density), float(self._namelist["x"].replace("d", "e")))
         return columns
+
+    @property
+    def _hydrogen_fraction(self) -> float:
+        radiation = self._files.radiation
+        return radiation.hydrogen_fraction if radiation else self._namelist.number("x", c.X_HYDROGEN)
 
     def stars(self, region: Region) -> Columns:
         """Star particles inside `region`; ages from our own integration of the birth times."""
@@ -352,7 +362,7 @@ class RamsesSnapshot:
                 if part is not None:
                     parts.append(part)
         joined = concatenate(parts) if parts else self._no_particles(kind)
-        joined.check_finite(self._files.folder)
+        joined.check(self._files.folder)
         return joined
 
     def _particle_columns(self, data: Any, region: Region, kind: str) -> Columns | None:
@@ -372,7 +382,7 @@ class RamsesSnapshot:
             columns["age"] = self._ages(self._birth_values(data)[keep])
             if "metallicity" in self._particle_names:
                 columns["metallicity"] = np.asarray(data["io", "particle_metallicity"])[keep]
-        return Columns(columns, {name: f"read: {self.info.fields_read[kind][name]}" for name in columns})
+        return Columns(columns, self._origins(kind))
 
     def _birth_values(self, data: Any) -> NDArray[np.float64]:
         """Birth times as they are on disk."""
@@ -407,27 +417,31 @@ class RamsesSnapshot:
         possible = [
             name for name, born in readings.items() if np.all((born > 0) & (born <= info.time + slack))
         ]
-        if len(possible) == 2:
-            stated = self._birth_time or self._namelist_birth_time()
-            possible = [stated] if stated else []
+        if self._birth_time:  # stated by the user: right only where the values allow it
+            possible = [name for name in possible if name == self._birth_time]
+        elif len(possible) == 2:
+            stated = self._namelist_birth_time()
+            possible = [stated] if stated else possible
         if len(possible) != 1:
             raise SnapshotError(
                 self._files.folder,
                 f"birth times {birth.min():.4g} to {birth.max():.4g} that fit "
-                + ("neither" if not possible else "both")
-                + " conformal nor proper time",
+                + (
+                    "both conformal and proper time"
+                    if possible
+                    else f"no {self._birth_time or 'known'} reading"
+                ),
                 "births before the snapshot",
                 "set 'birth_time: conformal' or 'birth_time: proper' in the configuration",
             )
         return np.maximum(info.time - readings[possible[0]], 0.0)
 
     def _namelist_birth_time(self) -> str | None:
-        def on(key: str) -> bool:
-            return self._namelist.get(key, "").lower().startswith((".true", "t"))
-
-        if not self._namelist:
+        if not len(self._namelist):
             return None
-        return "proper" if on("use_proper_time") or on("rt_star") else "conformal"
+        return (
+            "proper" if self._namelist.on("use_proper_time") or self._namelist.on("rt_star") else "conformal"
+        )
 
     def haloes(self) -> HaloCatalogue | None:
         """RAMSES writes no group catalogue beside its outputs: always None."""

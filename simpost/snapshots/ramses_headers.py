@@ -6,6 +6,7 @@ The run's numbers stand in several files; they are compared with each other wher
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -249,6 +250,10 @@ def hydro_meanings(
     names = list(given) if given else read_descriptor(path)
     if names is None:
         names = _hydro_order_without_descriptor(path, n_variables, radiation)
+    if given and len(given) != n_variables:
+        raise SnapshotError(
+            "reader.hydro_variables", f"{len(given)} names", f"{n_variables}, as many as the hydro files have"
+        )
     if len(names) != n_variables:
         raise SnapshotError(path, f"{len(names)} names", f"{n_variables} as in the hydro files", RESTORE)
     meanings = [_HYDRO_ALIASES.get(name.removeprefix("hydro_"), name) for name in names]
@@ -271,7 +276,7 @@ def hydro_meanings(
         and re.fullmatch(r"(passive_)?scalar_0*1", meanings[5])
     ):
         namelist = read_namelist(folder)
-        if namelist.get("metal", "").lower() in (".true.", "t", "true"):
+        if namelist.on("metal"):
             meanings[5] = "metallicity"  # the first passive scalar when metals are on (imetal = 6)
     for name in _BASIC:
         if meanings.count(name) != 1:
@@ -319,13 +324,44 @@ def photon_records(folder: Path, n_variables: int, n_groups: int) -> list[int]:
     return [found[group] for group in range(1, n_groups + 1)]
 
 
-def read_namelist(folder: Path) -> dict[str, str]:
-    """Keys and values of namelist.txt (last one wins), empty where it is absent."""
+class Namelist(Mapping[str, str]):
+    """Assignments of a Fortran namelist, keys in lower case; the last of a key counts."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        lines = (line.split("!")[0] for line in text.splitlines())
+        pattern = re.compile(r"(\w+)(?:\([^)]*\))?\s*=\s*(.*?)\s*(?=,?\s*\w+(?:\([^)]*\))?\s*=|,?\s*/?\s*$)")
+        self._values = {key.lower(): value for line in lines for key, value in pattern.findall(line)}
+
+    def __getitem__(self, key: str) -> str:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def on(self, key: str) -> bool:
+        """Whether a logical key is set to true."""
+        return self._values.get(key, "").lower().startswith((".t", "t"))
+
+    def number(self, key: str, default: float) -> float:
+        """First number of a key, in Fortran's notation; `default` where the key is absent."""
+        text = self._values.get(key)
+        if text is None:
+            return default
+        try:
+            return float(text.split(",")[0].lower().replace("d", "e"))
+        except ValueError:
+            raise SnapshotError(self._path, f"{key} = {text}", "a number", "correct the namelist") from None
+
+
+def read_namelist(folder: Path) -> Namelist:
+    """namelist.txt of an output, empty where it is absent."""
     path = folder / "namelist.txt"
-    if not path.is_file():
-        return {}
-    text = path.read_text(encoding="ascii", errors="replace")
-    return {key.lower(): value.strip() for key, value in re.findall(r"^\s*(\w+)\s*=\s*([^!\n]*)", text, re.M)}
+    text = path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
+    return Namelist(path, text)
 
 
 def read_particle_counts(folder: Path) -> dict[str, int]:

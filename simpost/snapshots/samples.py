@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from simpost.core.errors import InputError, nearest_name
-from simpost.core.files import CACHE_VARIABLE, cache_folder, sha256
+from simpost.core.files import CACHE_VARIABLE, cache_folder, sha256, user_path
 
 PREFIX = "sample:"
 
@@ -71,7 +71,7 @@ def resolve_sample(path: str) -> Path:
         Unknown sample, or the cache folder cannot be written.
     """
     if not path.startswith(PREFIX):
-        return Path(path).expanduser()
+        return user_path(path, "snapshot")
     name = path.removeprefix(PREFIX)
     if name not in SAMPLES:
         raise InputError(path, "no such sample", "a sample of the package", nearest_name(name, list(SAMPLES)))

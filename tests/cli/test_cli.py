@@ -64,7 +64,7 @@ def test_run_prints_plain_lines_and_a_table(tmp_path):
     result = simpost("run", "run.yaml", cwd=tmp_path)
     assert result.returncode == 1  # one of two snapshots failed
     lines = result.stderr.splitlines()
-    assert all(line.startswith(("[", "error: ")) for line in lines)
+    assert all(line.startswith(("[", "note: ", "error: ")) for line in lines)
     assert sum(line.startswith("error: ") for line in lines) == 1
     assert "arepo-box_halo-0" in result.stdout and "M_gas" in result.stdout
     again = simpost("run", "run.yaml", "--json", cwd=tmp_path)

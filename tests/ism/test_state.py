@@ -107,6 +107,21 @@ def test_effective_equation_of_state_is_overridden_only_where_it_holds():
     np.testing.assert_array_equal(state["temperature"][~forming], resolved["temperature"][~forming])
 
 
+def test_molecules_of_overridden_gas_follow_the_override():
+    """Cold neutral gas has the H2 of neutral gas, however ionised its pressure proxy was stored."""
+    stored = np.array([1e-4, 0.5, 1.0, 0.3, 0.9])
+    extra = {
+        "star_formation_rate": np.ones(N),
+        "neutral_fraction": stored,
+        "internal_energy": np.full(N, 200.0),
+        "density": np.full(N, 4e8),
+        "metallicity": np.full(N, 0.0134),
+    }
+    state, _, _ = state_of(extra, drop=("temperature_over_mu",), effective_equation_of_state=True)
+    assert state["f_H2"][0] > 0.3
+    np.testing.assert_allclose(state["f_H2"], state["f_H2"][0], rtol=1e-12)
+
+
 def test_reduced_speed_of_light_is_in_the_flux_already():
     flux = np.zeros((N, 3))
     flux[:, 0] = 1e-3 * 0.01 * c.C_LIGHT  # 1e-3 photons/cm^3 of 8.4 eV at 0.01 c

@@ -56,7 +56,7 @@ class ToySnapshot:
             values["density"] = 1e9 / (near + 0.1) ** 2
         return Columns(values, dict.fromkeys(values, "read: toy"))
 
-    def gas_chunks(self, region):
+    def gas_chunks(self, region, columns=None):
         yield self._columns("gas", region)
 
     def stars(self, region):

@@ -30,7 +30,7 @@ def states(snapshots, paths, galaxy):
         options = configuration(paths[code]).ism
         recipes = choose_recipes(snapshot.info, options)
         gas = concatenate(snapshot.gas_chunks(region))
-        around = survey(snapshot, region, snapshot.stars(region), recipes, options, np.inf)
+        around = survey(snapshot, region, snapshot.stars(region), recipes, options, np.inf, 2.0 * HALF)
         state, _ = gas_state(gas, slice(0, gas.size), around, snapshot.info, recipes, options)
         found[code] = state.select((np.abs(state["position"]) < HALF).all(axis=1))
     return found

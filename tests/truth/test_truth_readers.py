@@ -59,7 +59,7 @@ def read(path, options, rounding):
     settings = IsmConfig()
     recipes = choose_recipes(snapshot.info, settings)
     gas = concatenate(snapshot.gas_chunks(BOX))
-    around = survey(snapshot, BOX, snapshot.stars(BOX), recipes, settings, np.inf)
+    around = survey(snapshot, BOX, snapshot.stars(BOX), recipes, settings, np.inf, BOX.half_width)
     state, _ = gas_state(gas, slice(0, gas.size), around, snapshot.info, recipes, settings)
     return Read(snapshot, options, gas, state, rounding)
 

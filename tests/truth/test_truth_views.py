@@ -109,7 +109,7 @@ def test_extents_of_the_disc(products, galaxy):
 def test_totals_are_the_same_in_every_view(products, cells, gas):
     """A cube of leaves holds the same from every side, and M_gas is it.
 
-    Kernels cross the faces of the cube differently in each view: M_gas is that of the first.
+    Kernels cross the faces of the cube differently in each view: M_gas is that of the cells in it.
     """
     for code in CODES:
         total = {
@@ -119,4 +119,5 @@ def test_totals_are_the_same_in_every_view(products, cells, gas):
         spread = max(total.values()) / min(total.values()) - 1.0
         print(f"\n{code}: totals of the views differ by {spread:.1e}")
         assert spread < (1e-12 if code == "RAMSES" else 1e-3)
-        assert total["x"] == pytest.approx(products[code].galaxy["M_gas"], rel=CLOSURE[code])
+        limit = CLOSURE[code] if code == "RAMSES" else 5e-3
+        assert total["x"] == pytest.approx(products[code].galaxy["M_gas"], rel=limit)
