@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SCALE_BAR = "scale-bar"  # gid of the bar, by which it is found in the figure
 DYNAMIC_RANGE = 1e4  # of the colour bars, below the brightest pixels
 RATIO_RANGE = 1e3  # of the colour bar of W, above the lowest pixels
+FAINTEST = 1e-2  # of the lowest colour: below it lie the last digits of kernels' edges, drawn as empty
 EMPTY = "0.88"  # colour of pixels without a value
 TEXT_SIZE = 8.0  # pt
 SHORT_RANGE_DEX = 2.3
@@ -160,7 +161,7 @@ def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
 
     low, high = colour_limits(picture.values, picture.is_ratio)
     side = 2.0 * half * picture.extent
-    shown = np.ma.masked_where(~(picture.values > 0.0), picture.values)
+    shown = np.ma.masked_where(~(picture.values > low * FAINTEST), picture.values)
     image = axis.imshow(
         shown,
         origin="lower",
