@@ -1,4 +1,4 @@
-"""simpost: [CII] maps, catalogues and mock observations from zoom-in simulation snapshots.
+"""simpost: maps of gas, [CII] and star formation from zoom-in simulation snapshots.
 
 The public names below are imported when they are first used, so `import simpost` stays fast.
 """

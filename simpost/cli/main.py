@@ -42,7 +42,7 @@ class _LazyGroup(click.Group):
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="simpost")
 def simpost() -> None:
-    """[CII] maps, catalogues and mock observations from RAMSES-RT and Arepo-RT snapshots.
+    """Maps of gas, [CII] and star formation from RAMSES-RT and Arepo-RT snapshots.
 
     Exit codes: 0 fine, 1 some tasks failed (the rest is whole), 2 wrong input or configuration,
     70 a bug in simpost.

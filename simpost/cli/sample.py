@@ -40,9 +40,10 @@ def path(name: str) -> None:
 @click.argument("kind", type=click.Choice(["ramses", "arepo"]))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--size", type=click.Choice(["small", "medium", "large"]), default="small", show_default=True)
+@click.option("--cells", type=click.IntRange(min=100), help="About so many gas cells, instead of the size's.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-def make(kind: str, folder: Path, size: str, seed: int) -> None:
+def make(kind: str, folder: Path, size: str, cells: int | None, seed: int) -> None:
     """Write a synthetic snapshot of an analytic galaxy, with every field, into FOLDER."""
     from simpost.snapshots.synthetic import make_sample
 
-    click.echo(make_sample(kind, folder, size=size, seed=seed))
+    click.echo(make_sample(kind, folder, size, seed, cells))

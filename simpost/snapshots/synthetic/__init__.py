@@ -29,11 +29,14 @@ _AREPO_SIZES: dict[str, dict[str, Any]] = {
 _SIZES = {"ramses": _RAMSES_SIZES, "arepo": _AREPO_SIZES}
 
 
-def make_sample(kind: str, folder: Path, size: str = "small", seed: int = 1) -> Path:
+def make_sample(
+    kind: str, folder: Path, size: str = "small", seed: int = 1, cells: int | None = None
+) -> Path:
     """Write the default galaxy of `seed` as a snapshot of `kind` "ramses" or "arepo".
 
-    `size` is "small" (2e4 leaves, 5e3 cells), "medium" (1e5, 2e4) or "large" (1e6, 6e4). RAMSES goes
-    to `folder/output_00001`, Arepo into `folder` itself. Returns the file to open.
+    `size` is "small" (2e4 leaves, 5e3 cells), "medium" (1e5, 2e4) or "large" (1e6, 6e4); `cells` asks
+    for another number of gas cells. RAMSES goes to `folder/output_00001`, Arepo to
+    `folder/snapdir_001` and `folder/groups_001`. Returns the file to open.
 
     Raises
     ------
@@ -45,5 +48,8 @@ def make_sample(kind: str, folder: Path, size: str = "small", seed: int = 1) -> 
     sizes = _SIZES[kind]
     if size not in sizes:
         raise InputError("size", repr(size), "small, medium or large", nearest_name(size, list(sizes)))
+    wanted = dict(sizes[size])
+    if cells is not None:
+        wanted["leaves" if kind == "ramses" else "n_cells"] = cells
     write = write_ramses if kind == "ramses" else write_arepo
-    return write(AnalyticGalaxy(seed=seed), Path(folder), **sizes[size])
+    return write(AnalyticGalaxy(seed=seed), Path(folder), **wanted)
