@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCALE_BAR = "scale-bar"  # gid of the bar, by which it is found in the figure
 DYNAMIC_RANGE = 1e4  # of the colour bars, below the brightest pixels
 RATIO_RANGE = 1e3  # of the colour bar of W, above the lowest pixels
-FAINTEST = 1e-2  # of the lowest colour: below it lie the last digits of kernels' edges, drawn as empty
+FAINTEST = 1e-2  # of the lowest colour: below it lie only the last digits of kernels' edges
 EMPTY = "0.88"  # colour of pixels without a value
 TEXT_SIZE = 8.0  # pt
 SHORT_RANGE_DEX = 2.3
@@ -75,8 +75,9 @@ def galaxy_figure(product: GalaxyProduct, view: str) -> Figure:
     figure = new_figure(7.1, 8.1)
     axes = figure.subplots(2, 2)
     half = 0.5 * seen.attributes["width"]
+    faintest = FAINTEST if "kernel" in seen.attributes else 0.0
     for axis, picture in zip(axes.flat, _pictures(seen), strict=True):
-        _draw(figure, axis, picture, half)
+        _draw(figure, axis, picture, half, faintest)
     _draw_scale_bar(axes[0, 0], half, seen.map("surface_density_gas").values)
     galaxy = product.galaxy
     figure.suptitle(
@@ -150,7 +151,7 @@ def _block_mean(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     return padded.reshape(ny // side, side, nx // side, side).mean(axis=(1, 3))
 
 
-def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
+def _draw(figure: Figure, axis: Axes, picture: Picture, half: float, faintest: float) -> None:
     axis.set(xticks=[], yticks=[], xlim=(-half, half), ylim=(-half, half), aspect="equal", facecolor=EMPTY)
     if picture.values is None or not (picture.values > 0.0).any():
         axis.set_title(picture.label, fontsize=TEXT_SIZE)
@@ -161,7 +162,7 @@ def _draw(figure: Figure, axis: Axes, picture: Picture, half: float) -> None:
 
     low, high = colour_limits(picture.values, picture.is_ratio)
     side = 2.0 * half * picture.extent
-    shown = np.ma.masked_where(~(picture.values > low * FAINTEST), picture.values)
+    shown = np.ma.masked_where(~(picture.values > low * faintest), picture.values)
     image = axis.imshow(
         shown,
         origin="lower",

@@ -44,7 +44,7 @@ class GalaxyMaps:
     """Maps of one galaxy by view and quantity, and what they rest on.
 
     `totals` are sums over the cube of the width of the maps around the galaxy, whatever the views
-    and their depth: leaves by the part inside, Voronoi cells by their generator, stars by position.
+    and their depth: cells by the part inside (a Voronoi cell as the cube of its volume), stars by position.
     """
 
     views: tuple[View, ...]
@@ -241,10 +241,8 @@ class _Cells:
         self.tally.add(mass, luminosity, {name: mark[inside] for name, mark in every.items()})
 
     def _share_in_cube(self, state: Columns) -> Array:
-        offset = np.abs(state["position"])
-        if self._snapshot.info.geometry != LEAVES:
-            return np.asarray(np.all(offset <= self._half_width, axis=1), dtype=float)
-        half = 0.5 * state["size"][:, None]
+        """Part of each cell in the cube; a Voronoi cell stands as the cube of its volume."""
+        offset, half = np.abs(state["position"]), 0.5 * state["size"][:, None]
         overlap = np.minimum(offset + half, self._half_width) - np.maximum(offset - half, -self._half_width)
         return np.asarray(np.prod(np.clip(overlap / (2.0 * half), 0.0, 1.0), axis=1))
 

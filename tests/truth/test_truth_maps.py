@@ -137,8 +137,12 @@ def test_gas_mass_of_the_window(case, tracers):
     if case.code == "RAMSES":  # leaves are cut by the faces of the cube, in the map and in M_gas
         assert case.product.galaxy["M_gas"] == pytest.approx(mapped, rel=1e-10)
     else:
-        inside = (np.abs(case.gas["position"]) <= 0.5 * RINGS.width).all(axis=1)
-        assert case.product.galaxy["M_gas"] == pytest.approx(case.gas["mass"][inside].sum(), rel=1e-10)
+        # M_gas takes the part of each cell in the cube, as the cube of its volume: against the truth
+        # it can be off by the cells at the faces, half of which are on either side
+        faces = np.abs(np.abs(case.gas["position"]).max(axis=1) - 0.5 * RINGS.width) < case.gas["size"]
+        allowed = 0.5 * case.gas["mass"][faces].sum()
+        assert allowed < 0.03 * truth
+        assert abs(case.product.galaxy["M_gas"] - truth) < allowed
     print(f"\n{case.code} M_gas {deviation / truth:.1e}, sampling {sampling / truth} +- {error / truth}")
     tolerance = SIGMAS * error
     if case.code == "RAMSES":

@@ -109,7 +109,7 @@ def test_extents_of_the_disc(products, galaxy):
 def test_totals_are_the_same_in_every_view(products, cells, gas):
     """A cube of leaves holds the same from every side, and M_gas is it.
 
-    Kernels cross the faces of the cube differently in each view: M_gas is that of the cells in it.
+    Kernels cross the faces of the cube differently in each view: M_gas is that of the parts in it.
     """
     for code in CODES:
         total = {
