@@ -161,7 +161,12 @@ def _forming_gas(snapshot: Snapshot, region: Region) -> Columns:
 
 
 def gas_state(
-    gas: Columns, rows: slice, around: Surroundings, info: SnapshotInfo, recipes: Recipes, options: IsmConfig
+    gas: Columns,
+    rows: slice | NDArray[np.int64],
+    around: Surroundings,
+    info: SnapshotInfo,
+    recipes: Recipes,
+    options: IsmConfig,
 ) -> tuple[Columns, dict[str, Mask]]:
     """Add the state of the interstellar medium to a chunk of gas.
 
@@ -169,8 +174,8 @@ def gas_state(
     ----------
     gas : Columns
         A chunk of the region surveyed.
-    rows : slice
-        Where the chunk stands in reading order.
+    rows : slice or array of int
+        Where the cells of the chunk stand in reading order.
 
     Returns
     -------
@@ -225,7 +230,7 @@ def _temperature_over_mu(
 
 def _radiation(
     gas: Columns,
-    rows: slice,
+    rows: slice | NDArray[np.int64],
     around: Surroundings,
     info: SnapshotInfo,
     recipes: Recipes,
@@ -254,7 +259,7 @@ def _radiation(
 
 def _turbulence(
     gas: Columns,
-    rows: slice,
+    rows: slice | NDArray[np.int64],
     around: Surroundings,
     columns: dict[str, NDArray],
     recipes: Recipes,
@@ -276,7 +281,7 @@ def _turbulence(
 
 def _column_density(
     gas: Columns,
-    rows: slice,
+    rows: slice | NDArray[np.int64],
     around: Surroundings,
     columns: dict[str, NDArray],
     options: IsmConfig,
@@ -295,7 +300,7 @@ def _column_density(
 
 def _spectrum(
     gas: Columns,
-    rows: slice,
+    rows: slice | NDArray[np.int64],
     around: Surroundings,
     columns: dict[str, NDArray],
     info: SnapshotInfo,

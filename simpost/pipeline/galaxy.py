@@ -149,13 +149,20 @@ def _region(
         extent *= KERNEL_GROWTH
 
 
+def _reach(geometry: str, kernel: str) -> float:
+    """How far a cell is drawn around its position, over its size: half a leaf, or a kernel."""
+    if geometry == LEAVES:
+        return 0.5
+    return float(smoothing_kernel(kernel).h_over_r_cell * np.cbrt(0.75 / np.pi))
+
+
 def _farthest_that_reaches(snapshot: Snapshot, region: Region, half_width: float, kernel: str) -> float:
     """Largest distance along an axis [kpc] of a cell whose kernel reaches into the window."""
-    support = smoothing_kernel(kernel).h_over_r_cell * np.cbrt(0.75 / np.pi)  # over the cell size
+    reach = _reach(snapshot.info.geometry, kernel)
     farthest = 0.0
     for chunk in snapshot.gas_chunks(region, ("position", "size")):
         distance = np.abs(chunk["position"]).max(axis=1)
-        reaches = distance - support * chunk["size"] < half_width
+        reaches = distance - reach * chunk["size"] < half_width
         farthest = max(farthest, float(distance[reaches].max(initial=0.0)))
     return farthest
 
@@ -176,6 +183,8 @@ class _Cells:
         self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
         self._config, self._tables = config, tables
         self._half_width = 0.5 * views[0].width
+        self._window = 0.5 * max(views[0].width, views[0].depth)
+        self._reach = _reach(snapshot.info.geometry, config.maps.kernel)
         names = quantity_names(snapshot, recipes, list(tables))
         self.depositors = [Depositor(view, names, config.maps.kernel) for view in views]
         self.tally = Tally()
@@ -186,10 +195,14 @@ class _Cells:
         total = max(len(self._around.has_young_star), 1)
         start = 0
         for chunk in self._snapshot.gas_chunks(self._region):
-            rows = slice(start, start + chunk.size)
-            start = rows.stop
+            distance = np.abs(chunk["position"]).max(axis=1)
+            drawn = np.flatnonzero(distance - self._reach * chunk["size"] < self._window)
+            rows = start + drawn  # the others have lent their velocities already
+            start += chunk.size
+            if len(drawn) == 0:
+                continue
             state, marks = gas_state(
-                chunk, rows, self._around, self._snapshot.info, self._recipes, self._config.ism
+                chunk.select(drawn), rows, self._around, self._snapshot.info, self._recipes, self._config.ism
             )
             emission = {line: self._emission(state, table) for line, table in self._tables.items()}
             quantities = _quantities(state, emission, self._recipes, self._config.maps.helium)
