@@ -18,7 +18,7 @@ from simpost.emission.grid import LineGrid, load_grid
 from simpost.figures.panel import galaxy_panel
 from simpost.pipeline.galaxy import check_coverage, map_galaxy
 from simpost.pipeline.product import make_product
-from simpost.products import GalaxyProduct, write_product
+from simpost.products import GalaxyProduct, read_product, write_product
 from simpost.products.fits import write_fits
 from simpost.products.summary import summary_rows, write_ecsv, write_json
 from simpost.snapshots.galaxies import Galaxy, find_galaxies, galaxies_from_catalogue, galaxy_at
@@ -149,7 +149,21 @@ def _make_galaxy(
 
 
 def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
-    """Everything of one galaxy, or nothing."""
+    """Everything of one galaxy, or nothing; replaces results of the same snapshot files only.
+
+    Raises
+    ------
+    InputError
+        The folder holds the product of other files (a path that was turned to another snapshot).
+    """
+    old = folder / "product.h5"
+    if old.is_file() and read_product(old).provenance["snapshot"] != product.provenance["snapshot"]:
+        raise InputError(
+            folder,
+            "the product of other snapshot files",
+            "none, or one of the same files",
+            "set 'output' to another folder, or move the old results away",
+        )
     with whole_folder(folder, replace=True) as temporary:
         write_product(product, temporary / "product.h5")
         write_fits(product, temporary / "maps.fits")

@@ -225,6 +225,24 @@ def test_results_of_another_configuration_are_not_touched(tmp_path):
         run(other)
 
 
+def test_results_of_other_snapshot_files_are_not_touched(tmp_path):
+    """The same configuration may come to name another snapshot, through a link for example."""
+    from simpost.snapshots.samples import resolve_sample
+
+    link = tmp_path / "snap_006.hdf5"
+    link.symlink_to(resolve_sample("sample:arepo-box"))
+    config = configuration(tmp_path, snapshots=[str(link)], views=["z"], galaxies={"finder": "peak"})
+    folder = run(config).paths[0]
+    assert run(config).failures == []  # the same files: made again
+    before = (folder / "product.h5").read_bytes()
+    link.unlink()
+    raw = bytearray(resolve_sample("sample:arepo-box").read_bytes())
+    link.write_bytes(raw + b"\0")  # other bytes, still a readable file
+    result = run(config)
+    assert "other snapshot files" in result.failures[0]
+    assert (folder / "product.h5").read_bytes() == before
+
+
 def test_names_of_snapshots_are_unique():
     paths = ["/a/one/output_00007", "/a/two/output_00007/info_00007.txt", "sample:x", "/b/snap_001.0.hdf5"]
     assert _labels(paths) == ["one_output_00007", "two_output_00007", "x", "snap_001"]
