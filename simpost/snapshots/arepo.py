@@ -25,7 +25,7 @@ from simpost.snapshots.arepo_files import COLLISIONLESS, GAS, STARS, find_catalo
 from simpost.snapshots.arepo_haloes import read_catalogue
 from simpost.snapshots.columns import Columns, concatenate
 from simpost.snapshots.protocol import VORONOI, HaloCatalogue, PhotonGroups, SnapshotInfo
-from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox, offset_from
+from simpost.snapshots.regions import Region, offset_from
 from simpost.snapshots.yt_data import load_dataset, reported_as, select
 
 # Arepo-RT stores photon numbers in units of 1e63 per (code length)^3, comoving (Kannan+2019)
@@ -228,7 +228,7 @@ class ArepoSnapshot:
 
     def _chunks(self, region: Region) -> Iterator[Any]:
         """Yt chunks (at most 262144 particles of a file) of the region."""
-        data = select(self._dataset, self._within_box(region), self._header.length)
+        data = select(self._dataset, region, self._header.length, self.info.box_size)
         with reported_as(self._files.paths[0]):
             chunks = data.chunks([], "io")
         while True:
@@ -236,12 +236,6 @@ class ArepoSnapshot:
                 if next(chunks, None) is None:
                     return
             yield data
-
-    def _within_box(self, region: Region) -> Region:
-        size = self.info.box_size
-        if 2.0 * region.half_width >= size and isinstance(region, Sphere | Cube):
-            return WholeBox(region.centre, 0.5 * size)
-        return region
 
     def _read(self, data: Any, kind: str, dataset: str) -> NDArray[np.float64]:
         """A raw dataset; yt splits some (n, k) arrays into k fields and leaves others whole."""

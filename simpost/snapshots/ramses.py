@@ -26,7 +26,7 @@ from simpost.snapshots.protocol import LEAVES, HaloCatalogue, SnapshotInfo
 from simpost.snapshots.ramses_files import RamsesFiles
 from simpost.snapshots.ramses_headers import read_descriptor, read_namelist, read_particle_counts
 from simpost.snapshots.ramses_records import particle_record_widths
-from simpost.snapshots.regions import Cube, Region, Sphere, WholeBox, offset_from
+from simpost.snapshots.regions import Region, offset_from
 from simpost.snapshots.yt_data import load_dataset, reported_as, select
 
 GAMMA_NONTHERMAL = 1.4  # where the namelist has no gamma_rad (our choice)
@@ -242,8 +242,8 @@ class RamsesSnapshot:
         yt selects leaves by their centre, and drops a domain of which it selects no leaf, with all
         its particles. Half a diagonal of the coarsest leaf more finds all that overlap the region.
         """
-        padded = self._within_box(region.padded(0.5 * np.sqrt(3.0) * self.info.coarsest_cell))
-        data = select(self._dataset, padded, self._length)
+        padded = region.padded(0.5 * np.sqrt(3.0) * self.info.coarsest_cell)
+        data = select(self._dataset, padded, self._length, self._length)
         with reported_as(self._files.folder):
             data.index._identify_base_chunk(data)
             domains = [subset.domain.domain_id for subset in data._chunk_info]
@@ -446,9 +446,3 @@ class RamsesSnapshot:
     def haloes(self) -> HaloCatalogue | None:
         """RAMSES writes no group catalogue beside its outputs: always None."""
         return None
-
-    def _within_box(self, region: Region) -> Region:
-        """The region, or the whole box when it is at least as wide (yt has no wider one)."""
-        if 2.0 * region.half_width >= self._length and isinstance(region, Sphere | Cube):
-            return WholeBox(region.centre, 0.5 * self._length)
-        return region

@@ -50,9 +50,12 @@ def load_dataset(path: Path, make: Callable[..., Any], **options: Any) -> Any:
         return make(str(path), **options)
 
 
-def select(dataset: Any, region: Region, length_unit_kpc: float) -> Any:
-    """Yt's data object that holds at least `region` (whose centre is in kpc from the box corner)."""
-    if isinstance(region, WholeBox):
+def select(dataset: Any, region: Region, length_unit_kpc: float, box_size: float) -> Any:
+    """Yt's data object that holds at least `region` (whose centre is in kpc from the box corner).
+
+    A region as wide as the box of `box_size` [kpc] is all of it: yt has no wider one.
+    """
+    if isinstance(region, WholeBox) or 2.0 * region.half_width >= box_size:
         return dataset.all_data()
     centre = dataset.arr([value / length_unit_kpc for value in region.centre], "code_length")
     if isinstance(region, Sphere):
