@@ -47,10 +47,6 @@ class SnapshotError(InputError):
     """A snapshot is damaged, incomplete, or not one simpost can read."""
 
 
-class EmptyRegionError(SnapshotError):
-    """A region of a healthy snapshot holds no gas cell."""
-
-
 def nearest_name(name: str, known: list[str]) -> str:
     """Return `did you mean 'x'?`, or the list of known names when none is near."""
     import difflib

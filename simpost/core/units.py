@@ -36,7 +36,6 @@ DIMENSIONLESS = "dimensionless"
 
 MASS_DENSITY_CGS = c.M_SUN / c.KPC**3  # g/cm^3 in 1 Msun/kpc^3
 HYDROGEN_PER_MSUN = c.M_SUN / c.M_H  # hydrogen atoms in 1 Msun of pure hydrogen
-KMS_PER_KPC_CGS = c.KM / c.KPC  # 1/s in 1 km/s/kpc
 G_INTERNAL = c.G_NEWTON * c.M_SUN / c.KPC / c.KM**2  # kpc (km/s)^2 / Msun
 
 # Our own registry: the constants of `core.constants`, whatever a library's registry holds.

@@ -71,11 +71,6 @@ def t_over_mu_from_internal_energy(internal_energy: Values, gamma: float = GAMMA
     return (gamma - 1.0) * c.KM**2 * c.M_H / c.K_B * positive("internal energy", internal_energy)
 
 
-def t_over_mu_from_pressure(pressure: Values, density: Values) -> Floats:
-    """T/mu = (m_H/k) P/rho [K] of a pressure [Msun/kpc^3 (km/s)^2] and density [Msun/kpc^3]."""
-    return c.KM**2 * c.M_H / c.K_B * positive("pressure", pressure) / positive("density", density)
-
-
 def sound_speed(temperature: Values, mu: Values, kind: str = "isothermal") -> Floats:
     """Sound speed sqrt(k T/(mu m_H)) [km/s]; `adiabatic` multiplies by sqrt(5/3)."""
     index = GAMMA if choice("sound_speed", kind, ("isothermal", "adiabatic")) == "adiabatic" else 1.0
@@ -227,9 +222,3 @@ def molecular_fraction_gk11(n_H: Values, dust: Values, radiation: Values) -> Flo
     x = lam ** (3.0 / 7.0) * np.log(dust * n_H / (25.0 * lam))
     exponent = np.clip(4.0 * x + 3.0 * x**3, -700.0, 700.0)  # exp overflows beyond
     return np.where(dustless, 0.0, 1.0 / (1.0 + np.exp(-exponent)))
-
-
-def molecular_number_density(molecular: Values, n_H: Values, n_HII: Values) -> Floats:
-    """n_H2 = f (n_H - n_HII)/2 [cm^-3] of a molecular share f of the neutral hydrogen."""
-    neutral = np.maximum(positive("n_H", n_H) - positive("n_HII", n_HII, zero_allowed=True), 0.0)
-    return 0.5 * fraction("molecular fraction", molecular) * neutral

@@ -251,9 +251,8 @@ def _radiation(
     light = (
         around.starlight[rows] if around.starlight is not None else np.full(gas.size, options.habing_floor)
     )
-    marks["habing_at_floor"] = np.asarray(
-        light < 2.0 * options.habing_floor
-    )  # stars give less than the floor
+    # the field is floor plus starlight: below twice the floor the stars give less than it
+    marks["habing_at_floor"] = np.asarray(light < 2.0 * options.habing_floor)
     return {"habing": light}
 
 

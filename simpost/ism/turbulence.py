@@ -22,7 +22,6 @@ from simpost.ism.octree import LeafIndex
 
 MACH_DEFINITIONS = ("total_over_thermal", "turbulent_over_thermal", "linear_sum", "literal")
 MACH_RANGE = (1e-3, 300.0)  # our choice
-NON_THERMAL_GAMMA = 1.4  # where the namelist does not state it (our choice)
 
 
 def leaf_velocity_gradient(
@@ -89,17 +88,6 @@ def turbulent_velocity(
     undefined = np.isnan(square)
     square = np.where(undefined, 0.0, square)
     return size * np.sqrt(square), undefined
-
-
-def stored_turbulent_velocity(
-    non_thermal_pressure: Values, density: Values, gamma: float = NON_THERMAL_GAMMA
-) -> Floats:
-    """Stored turbulence: sigma = sqrt(2 e_nt/rho) [km/s] with P_nt = (gamma - 1) e_nt.
-
-    P_nt [Msun/kpc^3 (km/s)^2] and rho [Msun/kpc^3] as read; gamma from the namelist, else 1.4.
-    """
-    pressure = positive("non-thermal pressure", non_thermal_pressure, zero_allowed=True)
-    return np.sqrt(2.0 * pressure / ((gamma - 1.0) * positive("density", density)))
 
 
 def knn_dispersion(

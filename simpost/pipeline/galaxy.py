@@ -28,7 +28,7 @@ from simpost.snapshots.protocol import LEAVES, Snapshot
 from simpost.snapshots.regions import Cube, Region, Sphere
 
 Array = NDArray[np.float64]
-Report = Callable[[str, float], None]
+Report = Callable[[str, float], None]  # stage, and how much is done (0 to 1)
 
 LEAF_MARGIN = 1.2  # of the half-width: leaves beyond the window lend their gradients to those inside
 KERNEL_MARGIN = 1.6  # the same for Voronoi cells at first; it grows until no kernel outside reaches in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from simpost.core.files import user_path, whole_folder, write_whole
 from simpost.emission.density_pdf import AveragedTable, average_over_pdf
 from simpost.emission.grid import LineGrid, load_grid
 from simpost.figures.panel import galaxy_panel
-from simpost.pipeline.galaxy import check_coverage, map_galaxy
+from simpost.pipeline.galaxy import Report, check_coverage, map_galaxy
 from simpost.pipeline.product import make_product
 from simpost.products import GalaxyProduct, read_product, write_product
 from simpost.products.fits import write_fits
@@ -27,9 +26,6 @@ from simpost.snapshots.protocol import Snapshot
 from simpost.snapshots.samples import PREFIX
 
 CONFIG_FILE = "config.yaml"
-
-# stage, how far the whole run is (0 to 1)
-Report = Callable[[str, float], None]
 
 
 @dataclass

@@ -7,7 +7,6 @@ from simpost.ism.turbulence import (
     knn_dispersion,
     leaf_velocity_gradient,
     mach_number,
-    stored_turbulent_velocity,
     turbulent_velocity,
     voronoi_velocity_gradient,
 )
@@ -81,14 +80,6 @@ def test_undefined_gradients_are_zero_and_flagged():
     sigma, undefined = turbulent_velocity(gradient, np.ones(3))
     assert sigma.tolist() == [0.0, 0.0, 0.0]
     assert undefined.tolist() == [True, False, True]
-
-
-def test_stored_energy():
-    # e_nt = rho sigma^2/2 and P = (gamma - 1) e_nt
-    density, sigma = np.array([3.0, 5.0]), np.array([7.0, 11.0])
-    pressure = 0.4 * 0.5 * density * sigma**2
-    np.testing.assert_allclose(stored_turbulent_velocity(pressure, density), sigma, rtol=1e-14)
-    np.testing.assert_allclose(stored_turbulent_velocity(2 * pressure, density, 1.8), sigma, rtol=1e-14)
 
 
 def test_knn_dispersion_twin_and_scaling():
