@@ -7,12 +7,17 @@ from typing import Any
 
 import click
 
+from simpost.cli.cloudy import cloudy_decks, from_cloudy, run_cloudy
 from simpost.cli.main import print_json
 
 
 @click.group("grid")
 def command() -> None:
     """Build and show line grids."""
+
+
+for _verb in (cloudy_decks, run_cloudy, from_cloudy):
+    command.add_command(_verb)
 
 
 @command.command("build")
@@ -37,39 +42,52 @@ def build(path: Path, workers: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
     """Show axes, lines, origin and checksum of a packaged grid or a grid file."""
-    from simpost.emission.grid import AXES, load_grid
+    from simpost.emission.grid import load_grid
 
     grid = load_grid(name)
-    axes = {axis: getattr(grid, axis) for axis in AXES}
     report: dict[str, Any] = {
         "checksum": grid.checksum,
         "code": grid.code,
         "version": grid.version,
-        "abundances": grid.abundances,
         "made": grid.made,
+        "abundances": {element: float(x) for element, x in grid.abundances.items()},
         "cmb_in_grid": grid.cmb_in_grid,
         "variants": list(grid.variants),
         "lines": list(grid.emission),
         "axes": {
-            axis: {
-                "from": float(values[0]),
-                "to": float(values[-1]),
-                "nodes": len(values),
-                "beyond": grid.policy[axis],
+            name: {
+                "unit": axis.unit,
+                "from": float(axis.nodes[0]),
+                "to": float(axis.nodes[-1]),
+                "nodes": len(axis.nodes),
+                "below": axis.below,
+                "above": axis.above,
             }
-            for axis, values in axes.items()
+            for name, axis in grid.axes.items()
         },
+        "notes": list(grid.notes),
     }
     if as_json:
         print_json(report)
         return
     for key, value in report.items():
         if key == "axes":
-            for axis, facts in value.items():
-                low, high = facts["beyond"]
+            for name, axis in value.items():
+                span = f"{axis['from']:g} to {axis['to']:g} [{axis['unit']}], {axis['nodes']} nodes"
                 click.echo(
-                    f"{axis}: {facts['from']:g} to {facts['to']:g}, {facts['nodes']} nodes; "
-                    f"beyond them log l goes with slope {low:g} below and {high:g} above"
+                    f"{name}: {span}; below: {_policy(axis['below'])}; above: {_policy(axis['above'])}"
                 )
+        elif key == "abundances":
+            click.echo(f"{key}: {', '.join(f'{x}/H {n:g}' for x, n in value.items()) or 'not stated'}")
+        elif key == "notes":
+            for note in value:
+                click.echo(f"note: {note}")
         else:
             click.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _policy(beyond: float | str) -> str:
+    """What is done beyond an end of an axis, in words."""
+    if isinstance(beyond, str):
+        return "refused"
+    return "constant" if beyond == 0.0 else f"log l goes on with slope {beyond:g}"

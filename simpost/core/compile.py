@@ -37,6 +37,14 @@ def _prepare_cache() -> bool:
 _CACHE = _prepare_cache()
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` as a simpost kernel: nopython, cached, nogil, IEEE semantics."""
-    return numba.njit(cache=_CACHE, nogil=True, error_model="numpy")(function)
+def kernel(function: Callable[..., Any] | None = None, *, fused: bool = False) -> Any:
+    """Compile `function` as a simpost kernel: nopython, cached, nogil, IEEE semantics.
+
+    `fused` lets a product and a sum round once (fused multiply-add), nothing else; it can change last digits.
+    """
+    fastmath = {"contract"} if fused else False
+
+    def compile_it(function: Callable[..., Any]) -> Any:
+        return numba.njit(cache=_CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(function)
+
+    return compile_it if function is None else compile_it(function)

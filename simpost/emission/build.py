@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simpost.core.constants import CARBON_SOLAR, OXYGEN_SOLAR
 from simpost.core.errors import InputError
+from simpost.emission.axes import equal_steps, standard_axis
 from simpost.emission.grid import VARIANTS, LineGrid, log_per_nucleus
 from simpost.emission.lines import CII, OI_63
 from simpost.emission.slab import LOG_COLUMN_RANGE, solve_slab
@@ -77,10 +79,7 @@ def build_slab_grid(
             if progress is not None:
                 progress(done, len(models))
     return LineGrid(
-        log_n=axes.log_n,
-        log_z=axes.log_z,
-        log_g0=axes.log_g0,
-        log_column=axes.log_column,
+        axes={name: standard_axis(name, nodes) for name, nodes in axes._asdict().items()},
         variants=VARIANTS,
         emission={
             CII: log_per_nucleus(f_cii, axes.log_column),
@@ -90,16 +89,20 @@ def build_slab_grid(
         c_cii=c_cii.astype(np.float32),
         code="simpost slab",
         version=SLAB_VERSION,
-        abundances="Asplund+2009 times Z, no depletion: C/H 2.69e-4, O/H 4.90e-4",
         made=f"simpost.emission.build.build_slab_grid, {depths.size} depths",
+        abundances={"C": CARBON_SOLAR, "O": OXYGEN_SOLAR},
         cmb_in_grid=False,
+        notes=(
+            "Abundances are those of Asplund+2009 times Z; no carbon is locked up in dust.",
+            "Ionising photons: 1e10 per erg of 6-13.6 eV, as of about 10 Myr of continuous star formation.",
+        ),
     )
 
 
 def _depths(log_column: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """Columns [cm^-2] the slab is solved at, and the stride that gives the grid's own."""
     steps = np.diff(log_column)
-    if not np.allclose(steps, steps[0], rtol=0.0, atol=1e-9) or steps[0] <= 0.0:
+    if not equal_steps(log_column) or steps[0] <= 0.0:
         raise InputError("log_column", "unequal steps", "an equally spaced, ascending axis")
     if log_column[0] > 17.0:
         raise InputError("log_column", f"a first column of 10^{log_column[0]:g}", "at most 1e17 cm^-2")

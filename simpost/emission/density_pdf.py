@@ -1,8 +1,7 @@
 """Sub-grid density: a line grid averaged over the log-normal distribution of density in a cell.
 
-With s = ln(n/n0), sigma_s^2 = ln(1 + b^2 M^2) (Padoan & Nordlund 2002; Federrath+2010) the volume-weighted
-distribution is Normal(-sigma_s^2/2, sigma_s^2) and the mass-weighted one Normal(+sigma_s^2/2, sigma_s^2).
-Interpolation of log l in log n makes the average a sum of closed forms, one per segment of the table.
+The Mach number and b enter through the width sigma_s alone: one table, with sigma_s as its last axis, serves
+every Mach number, every definition of it and every b.
 """
 
 from __future__ import annotations
@@ -15,23 +14,29 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError, nearest_name
+from simpost.emission.axes import CELL_AXES, COLUMN, DENSITY, REFUSE, Axis, Beyond, equal_steps
 from simpost.emission.cmb import cmb_attenuation
-from simpost.emission.density_pdf_kernels import average_rows
 from simpost.emission.grid import FLOOR, LineGrid
 from simpost.emission.lines import CII
+from simpost.emission.log_normal import density_weights, log_normal_mean
 
 Array = NDArray[np.float64]
-Table = NDArray[np.float32]
 
 PDFS = ("mass", "volume", "none", "meanC")
+CMB_ON = ("node", "cell")
 # exponent p of the column N_s = N e^(p s) of a sub-element: the cell's column, a clump of fixed mass,
 # a path of fixed length
 COLUMN_EXPONENTS = {"cell": 0.0, "clump": 2.0 / 3.0, "depth": 1.0}
 LN10 = float(np.log(10.0))
-DEFAULT_B = 1.0 / 3.0  # solenoidal driving, Federrath+2010
-LOG_MACH_RANGE = (-0.5, 2.5)  # at b = 1/3; the lowest node keeps b M
-LOG_MACH_STEP = 0.125
-REFINEMENT = 4  # nodes of the averaged table per node of the grid in log n
+EMISSION_UNIT = 1e-24  # erg/s per H, of a table's log2: near the typical l, far from the ends of float32
+# Steps of the averaged table [dex]. The average of an interpolation is not the interpolation of averages:
+# with half as many nodes in Z, or the widths twice as far apart, over 1 % of the cells are over 1 % off.
+TABLE_STEPS = {"log_n": 1.0 / 6.0, "log_z": 0.25, "log_g0": 0.25, "log_column": 0.25}
+DENSITY_MARGIN = 1.0  # dex beyond the grid: the distribution of a cell outside still reaches into it
+WIDTH_STEP = 0.2
+HIGHEST_WIDTH = 3.4  # sigma_s of b = 1 at M = 300, the highest Mach number of a cell (ism.turbulence)
+QUADRATURE_STEP = 1.0 / 36.0  # dex, the table's own nodes among them
+ROWS = 4096  # of the table averaged at a time
 ETA_FLOOR = 1e-3  # a node at or below T_CMB keeps this share: log-log interpolation cannot hold a zero
 
 
@@ -43,16 +48,22 @@ class AveragedTable:
     ----------
     line : str
         Label of the line.
-    variants, log_z, log_g0, log_column, policy
-        As in the grid; `log_n` is the cell's mean density, with extra nodes.
-    log_mach : array
-        Mach nodes; empty for pdf `none`.
-    log_l : array
-        log10 of the averaged l [erg/s per H], shape (variant, n, Z, G0, N, 1 + Mach); the first entry of
-        the last axis is without sub-grid structure (M = 0).
+    variants : tuple of str
+        As in the grid.
+    axes : mapping of str to Axis
+        As in the grid, with more nodes, all equally spaced; `log_n` is the cell's mean density, and reaches
+        beyond the grid.
+    ends : mapping of str to (float, float)
+        First and last node of the grid's axes.
+    widths : array
+        sigma_s nodes, equally spaced from 0; 0 twice for pdf `none`.
+    packed : array of float32
+        log2 of the averaged l [1e-24 erg/s per H] as `lookup_kernels.look_up` takes it: the last of the
+        axes is one node shorter, and behind the widths stand its two corners and the two variants. A grid's
+        single variant stands twice. `log2_l` is the plain table.
     outside : array of uint8
-        Share of l that comes from densities beyond the grid, in units of 1/255, same shape.
-    pdf, pdf_column, b
+        Share of l that comes from densities beyond the grid, in units of 1/255, shape (*axes, widths, 2).
+    pdf, pdf_column
         Options of `average_over_pdf`.
     redshift : float or None
         Redshift of the CMB correction that is contained; None without one.
@@ -66,112 +77,101 @@ class AveragedTable:
 
     line: str
     variants: tuple[str, ...]
-    log_n: Array
-    log_z: Array
-    log_g0: Array
-    log_column: Array
-    log_mach: Array
-    log_l: Table
+    axes: Mapping[str, Axis]
+    ends: Mapping[str, tuple[float, float]]
+    widths: Array
+    packed: NDArray[np.float32]
     outside: NDArray[np.uint8]
-    policy: Mapping[str, tuple[float, float]]
     pdf: str
     pdf_column: str
-    b: float
     redshift: float | None
     note: str
     floored: float
     grid_checksum: str
 
-
-def log_normal(mach: ArrayLike, b: float = DEFAULT_B, weight: str = "mass") -> tuple[Array, Array]:
-    """Mean and width of s = ln(n/n0) at Mach numbers `mach`, weighted by `mass` or `volume`."""
-    if weight not in ("mass", "volume"):
-        raise InputError("weight", repr(weight), "'mass' or 'volume'")
-    variance = np.log1p((b * np.asarray(mach, dtype=float)) ** 2)
-    return (0.5 if weight == "mass" else -0.5) * variance, np.sqrt(variance)
+    @property
+    def log2_l(self) -> NDArray[np.float32]:
+        """log2 of the averaged l [1e-24 erg/s per H], shape (*axes, widths, 2): a copy."""
+        number = len(self.axes) - 1
+        last = np.take(self.packed, [-1], axis=number)[..., 1, :]
+        return np.concatenate([self.packed[..., 0, :], last], axis=number)
 
 
 def average_over_pdf(
     grid: LineGrid,
     line: str,
     pdf: str = "mass",
-    b: float = DEFAULT_B,
     redshift: float | None = None,
     pdf_column: str = "cell",
+    cmb_on: str = "node",
     workers: int = 1,
 ) -> AveragedTable:
     """Average a line of a grid over the log-normal density distribution.
 
+    The integral is a matrix product: l, exact at steps of 1/36 dex in density and linear between them, times
+    the integral of the distribution over each step; beyond the grid it is in closed form, with the grid's
+    slopes. It overestimates l ~ n^beta by 3e-4 beta^2 (`exact.exact_emission` does not).
+
     Parameters
     ----------
     grid : LineGrid
-        The grid.
+        The grid; every axis must be one of the cells' (`LineGrid.at` takes others out).
     line : str
         Label of the line, for example `CII-158um`.
     pdf : str
         `mass` (default: every unit of mass emits at its own density; the only choice that conserves the
         mass of the cell), `volume`, `none`, or `meanC` (one density, (1 + b^2 M^2) n0).
-    b : float
-        Forcing parameter: 1/3 solenoidal (default), 0.4 mixed, 1 compressive (Federrath+2010).
     redshift : float, optional
-        Apply the CMB attenuation of this redshift to every node of the grid before the average; only
-        for [CII] 158 um, other lines carry a note instead.
+        Apply the CMB attenuation of this redshift; only for [CII] 158 um, other lines carry a note instead.
     pdf_column : str
         Column of a sub-element: the `cell`'s (default), of a `clump` of fixed mass, N e^(2s/3), or of a
         path of fixed `depth`, N e^s.
+    cmb_on : str
+        `node` (default): the attenuation of every density of the distribution; `cell`: the one of the
+        cell's mean density.
     workers : int
-        Threads. The packaged grid takes about 12 core-seconds for `mass` or `volume`.
-
-    Notes
-    -----
-    The table has 4 density nodes per grid node and Mach nodes every 0.125 dex. Interpolated, it is within
-    1 % of a quadrature without ionising photons (rms 0.2 %); with them rms 0.4 %, 95 % of
-    the cells within 1 %, and up to 5 % off where the ionised layer ends between two nodes of the grid.
+        Threads. The packaged grid takes about four core-seconds and 0.4 GB.
 
     Raises
     ------
     InputError
-        Unknown option, b outside 0.01-1, or a CMB correction the grid has no data for.
+        Unknown option, an axis cells do not have, or a CMB correction the grid has no data for.
     """
-    _check_options(pdf, b, pdf_column)
-    nodes, floored, corrected = _nodes(grid, line, redshift)
-    machs = _mach_nodes(b) if pdf != "none" else np.empty(0)
-    log_n = _refined(grid.log_n, REFINEMENT)
-    shape = (nodes.shape[0], log_n.size, *nodes.shape[2:], 1 + machs.size)
-    log_l, outside = np.empty(shape, np.float32), np.zeros(shape, np.uint8)
-    log_l[..., 0] = _along_density(nodes, grid, log_n)
-    if pdf == "meanC":
-        for m, shift in enumerate(np.log10(1.0 + (b * 10.0**machs) ** 2)):
-            log_l[..., m + 1] = _along_density(nodes, grid, log_n + shift)
-            outside[..., m + 1] = 255 * (log_n + shift > grid.log_n[-1])[:, None, None, None]
-    elif machs.size:
-        means, sigmas = log_normal(10.0**machs, b, pdf)
-        path = _path(nodes, grid, log_n, COLUMN_EXPONENTS[pdf_column])
-        part = (shape[0], *shape[2:5], machs.size)
+    _check_options(grid, pdf, pdf_column, cmb_on)
+    rows = _Rows(grid)
+    log_l = rows.of(grid.line(line))
+    log_eta, floored = _attenuation(grid, line, redshift)
+    corrected = log_eta is not None
+    after = None if log_eta is None else rows.of(log_eta)
+    if after is not None and cmb_on == "node":
+        log_l, after = np.maximum(log_l + after, FLOOR), None
+    widths = np.arange(0.0, HIGHEST_WIDTH + WIDTH_STEP, WIDTH_STEP) if pdf != "none" else np.zeros(2)
+    log_n = rows.axes[DENSITY].nodes
+    log2_l = np.empty((len(log_l), log_n.size, widths.size), np.float32)
+    outside = np.empty(log2_l.shape, np.uint8)
+    average = _averager(grid, rows, pdf, widths, COLUMN_EXPONENTS[pdf_column])
 
-        def fill(i: int) -> None:
-            s, rows = path(log_n[i])
-            average, beyond = np.empty((2, rows.shape[0], machs.size))
-            average_rows(rows, s, *grid.policy["log_n"], means, sigmas, average, beyond)
-            log_l[:, i, ..., 1:] = np.log10(average).reshape(part)
-            outside[:, i, ..., 1:] = np.rint(255.0 * beyond).reshape(part)
+    def fill(start: int) -> None:
+        part = slice(start, start + rows.block)
+        log_average, beyond = average(log_l[part])
+        if after is not None:
+            eta = _along(after[part], grid.axes[DENSITY], log_n)
+            log_average = np.maximum(log_average + eta[..., None], FLOOR)
+        log2_l[part] = (log_average - np.log10(EMISSION_UNIT)) / np.log10(2.0)
+        outside[part] = np.rint(255.0 * beyond)
 
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(fill, range(log_n.size)))
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(fill, range(0, len(log_l), rows.block)))
     return AveragedTable(
         line=line,
         variants=grid.variants,
-        log_n=log_n,
-        log_z=grid.log_z,
-        log_g0=grid.log_g0,
-        log_column=grid.log_column,
-        log_mach=machs,
-        log_l=log_l,
-        outside=outside,
-        policy=grid.policy,
+        axes=rows.axes,
+        ends={name: (float(axis.nodes[0]), float(axis.nodes[-1])) for name, axis in grid.axes.items()},
+        widths=widths,
+        packed=pack(rows.table(log2_l)),
+        outside=rows.table(outside),
         pdf=pdf,
         pdf_column=pdf_column,
-        b=b,
         redshift=redshift if corrected else None,
         note=""
         if corrected or redshift is None
@@ -181,76 +181,163 @@ def average_over_pdf(
     )
 
 
-def _check_options(pdf: str, b: float, pdf_column: str) -> None:
-    if pdf not in PDFS:
-        raise InputError("pdf", repr(pdf), "a density distribution", nearest_name(pdf, list(PDFS)))
-    if pdf_column not in COLUMN_EXPONENTS:
-        known = list(COLUMN_EXPONENTS)
-        raise InputError("pdf_column", repr(pdf_column), "a column", nearest_name(pdf_column, known))
-    if not 0.01 <= b <= 1.0:
-        raise InputError("b", f"{b:g}", "a forcing parameter of 0.01 to 1")
+def _check_options(grid: LineGrid, pdf: str, pdf_column: str, cmb_on: str) -> None:
+    for name, value, known in (
+        ("pdf", pdf, PDFS),
+        ("pdf_column", pdf_column, tuple(COLUMN_EXPONENTS)),
+        ("cmb_on", cmb_on, CMB_ON),
+    ):
+        if value not in known:
+            raise InputError(name, repr(value), f"one of {known}", nearest_name(value, list(known)))
+    strange = [name for name in grid.axes if name not in CELL_AXES]
+    if strange:
+        nodes = grid.nodes(strange[0])
+        raise InputError(
+            f"grid axis {strange[0]}",
+            "no such property of a cell",
+            f"a value between {nodes[0]:g} and {nodes[-1]:g} for it",
+            f"set emission.at: {{{strange[0]}: value}}",
+        )
+    if COLUMN_EXPONENTS[pdf_column] and COLUMN not in grid.axes:
+        raise InputError("pdf_column", repr(pdf_column), "'cell'", "the grid has no column axis")
 
 
-def _mach_nodes(b: float) -> Array:
-    """Log Mach nodes, equally spaced; a stronger forcing needs lower ones."""
-    low, high = LOG_MACH_RANGE[0] - np.log10(b / DEFAULT_B), LOG_MACH_RANGE[1]
-    return np.linspace(low, high, round((high - low) / LOG_MACH_STEP) + 1)
-
-
-def _nodes(grid: LineGrid, line: str, redshift: float | None) -> tuple[Array, float, bool]:
-    """log10 l at the grid's nodes with the CMB, the share of floored nodes, whether the CMB is in."""
-    nodes = grid.line(line).astype(float)
+def _attenuation(grid: LineGrid, line: str, redshift: float | None) -> tuple[Array | None, float]:
+    """log10 of the CMB attenuation of every node, None without one; and the share of floored nodes."""
     if redshift is None or line != CII:
-        return nodes, 0.0, False
+        return None, 0.0
     if grid.t_cii is None or grid.c_cii is None:
         raise InputError("grid", "no T_CII and C_CII", "both, for the CMB correction", "switch cmb off")
     if grid.cmb_in_grid:
         raise InputError("grid", "models that contain the CMB", "a grid without it", "switch cmb off")
-    density = 10.0 ** grid.log_n[:, None, None, None]
+    shape = [1] * len(grid.shape)
+    shape[grid.number(DENSITY)] = -1
+    density = 10.0 ** grid.nodes(DENSITY).reshape(shape)
     eta = cmb_attenuation(grid.t_cii.astype(float), grid.c_cii.astype(float) * density, redshift)
-    nodes = np.maximum(nodes + np.log10(np.maximum(eta, ETA_FLOOR)), FLOOR)
-    return nodes, float(np.mean(eta < ETA_FLOOR)), True
+    return np.log10(np.maximum(eta, ETA_FLOOR)), float(np.mean(eta < ETA_FLOOR))
 
 
-def _refined(axis: Array, factor: int) -> Array:
-    """The nodes of an axis and factor - 1 equally spaced ones between each two."""
-    return np.interp(np.arange((axis.size - 1) * factor + 1) / factor, np.arange(axis.size), axis)
+class _Rows:
+    """A grid's tables as rows along the density, on the finer nodes of the averaged table.
+
+    Rows run over (variant, other axes, column): the column last, so that a block holds whole ones.
+    """
+
+    def __init__(self, grid: LineGrid) -> None:
+        self._grid = grid
+        self.axes = {
+            name: axis._replace(nodes=_table_nodes(axis.nodes, TABLE_STEPS[name]))
+            for name, axis in grid.axes.items()
+        }
+        self.axes[DENSITY] = self.axes[DENSITY]._replace(nodes=_beyond_ends(self.axes[DENSITY].nodes))
+        others = [name for name in grid.axes if name != DENSITY]
+        self._others = sorted(others, key=lambda name: name == COLUMN)
+        self.columns = self.axes[COLUMN].nodes.size if COLUMN in self.axes else 1
+        self.block = max(ROWS // self.columns, 1) * self.columns
+
+    def of(self, table: ArrayLike) -> Array:
+        """Rows of a table of the grid's shape, (rows, density nodes of the grid)."""
+        fine = np.asarray(table, dtype=float)
+        order = [0, *(self._grid.number(name) for name in self._others), self._grid.number(DENSITY)]
+        fine = np.transpose(fine, order)
+        for number, name in enumerate(self._others, start=1):
+            moved = _along(np.moveaxis(fine, number, -1), self._grid.axes[name], self.axes[name].nodes)
+            fine = np.moveaxis(moved, -1, number)
+        return np.ascontiguousarray(fine).reshape(-1, fine.shape[-1])
+
+    def table(self, rows: NDArray) -> NDArray:
+        """Rows (rows, densities, widths) as a table (*axes, widths, 2)."""
+        sizes = [self.axes[name].nodes.size for name in self._others]
+        table = rows.reshape(-1, *sizes, *rows.shape[1:])
+        names = ["variant", *self._others, DENSITY, "width"]
+        table = np.transpose(table, [names.index(name) for name in (*self.axes, "width", "variant")])
+        return np.ascontiguousarray(np.broadcast_to(table, (*table.shape[:-1], 2)))
 
 
-def _along(table: Array, nodes: Array, policy: tuple[float, float], x: Array, axis: int) -> Array:
-    """Linear interpolation of `table` along one axis, with the policy's slopes beyond the ends."""
-    table = np.moveaxis(table, axis, -1)
+def pack(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A table (..., last axis, widths, 2) as the look-up takes it: (..., last - 1, widths, corner, 2)."""
+    return np.stack([table[..., :-1, :, :], table[..., 1:, :, :]], axis=-2)
+
+
+def _table_nodes(nodes: Array, step: float) -> Array:
+    """Equally spaced nodes at most `step` apart, the given ones among them if they are equally spaced."""
+    if equal_steps(nodes):
+        return refined(nodes, step)
+    step = min(step, 0.5 * float(np.diff(nodes).min()))
+    return np.linspace(nodes[0], nodes[-1], int(np.ceil((nodes[-1] - nodes[0]) / step)) + 1)
+
+
+def _beyond_ends(nodes: Array) -> Array:
+    """Equally spaced nodes, and more at either end for `DENSITY_MARGIN`."""
+    step = nodes[1] - nodes[0]
+    more = step * np.arange(1, int(np.ceil(DENSITY_MARGIN / step - 1e-9)) + 1)
+    return np.concatenate([nodes[0] - more[::-1], nodes, nodes[-1] + more])
+
+
+def refined(nodes: Array, step: float) -> Array:
+    """The nodes and equally spaced ones between each two, at most `step` apart."""
+    parts = int(np.ceil(np.diff(nodes).max() / step - 1e-9))
+    return np.interp(np.arange((nodes.size - 1) * parts + 1) / parts, np.arange(nodes.size), nodes)
+
+
+def slopes_beyond(axis: Axis) -> tuple[float, float]:
+    """Slopes beyond the ends of an axis; where cells are refused, what is left to integrate is clamped."""
+
+    def slope(beyond: Beyond) -> float:
+        return 0.0 if beyond == REFUSE else float(beyond)
+
+    return slope(axis.below), slope(axis.above)
+
+
+def _along(table: Array, axis: Axis, x: Array) -> Array:
+    """Linear interpolation of `table` along its last axis, with the axis' slopes beyond the ends."""
+    nodes, (below, above) = axis.nodes, slopes_beyond(axis)
     low = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, nodes.size - 2)
     weight = np.clip((x - nodes[low]) / (nodes[low + 1] - nodes[low]), 0.0, 1.0)
-    beyond = policy[0] * np.minimum(x - nodes[0], 0.0) + policy[1] * np.maximum(x - nodes[-1], 0.0)
-    values = table[..., low] * (1.0 - weight) + table[..., low + 1] * weight + beyond
-    return np.moveaxis(values, -1, axis)
+    beyond = below * np.minimum(x - nodes[0], 0.0) + above * np.maximum(x - nodes[-1], 0.0)
+    return np.asarray(table[..., low] * (1.0 - weight) + table[..., low + 1] * weight + beyond)
 
 
-def _along_density(nodes: Array, grid: LineGrid, log_n: Array) -> Array:
-    return _along(nodes, grid.log_n, grid.policy["log_n"], log_n, axis=1)
+def _averager(
+    grid: LineGrid, rows: _Rows, pdf: str, widths: Array, exponent: float
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Function from rows of log10 l to log10 of their averages and the shares from beyond the grid.
 
-
-def _path(
-    nodes: Array, grid: LineGrid, log_n: Array, exponent: float
-) -> Callable[[float], tuple[Array, Array]]:
-    """Function of log n0: s of the density nodes, and ln l there, shape (variant x Z x G0 x N, nodes).
-
-    Where the column changes with density the path through the table is a diagonal, which is followed
-    on the refined nodes.
+    Both have the shape (rows, densities of the table, widths).
     """
-    log_nodes = grid.log_n if exponent == 0.0 else log_n
-    table = np.ascontiguousarray(np.moveaxis(_along_density(nodes, grid, log_nodes), 1, -1) * LN10)
-    policy = grid.policy["log_column"]
-    ln_column = grid.log_column * LN10
+    density, log_n = grid.axes[DENSITY], rows.axes[DENSITY].nodes
+    if pdf in ("none", "meanC"):
+        shifted = log_n[:, None] + (widths**2 / LN10 if pdf == "meanC" else 0.0 * widths)
+        beyond = (shifted > density.nodes[-1]).astype(float)
+        return lambda log_l: (
+            _along(log_l, density, shifted.ravel()).reshape(-1, *shifted.shape),
+            np.broadcast_to(beyond, (len(log_l), *beyond.shape)),
+        )
+    fine = refined(density.nodes, QUADRATURE_STEP)
+    means, slopes = log_normal_mean(widths, pdf), slopes_beyond(density)
+    weights = [density_weights((fine - x) * LN10, means, widths, *slopes) for x in log_n]
+    inside = np.stack([w for w, _ in weights], axis=1)  # (fine, densities, widths)
+    ends = np.stack([w for _, w in weights], axis=1)
 
-    def seen_from(log_n0: float) -> tuple[Array, Array]:
-        s = (log_nodes - log_n0) * LN10
-        path = table
-        if exponent != 0.0:
-            path = np.empty_like(table)
-            for i, s_i in enumerate(s):
-                path[..., i] = _along(table[..., i], ln_column, policy, ln_column + exponent * s_i, axis=-1)
-        return s, path.reshape(-1, log_nodes.size)
+    def straight(log_l: Array) -> tuple[Array, Array]:
+        l_fine = 10.0 ** _along(log_l, density, fine)
+        beyond = np.tensordot(l_fine[:, [0, -1]], ends, axes=1)
+        total = np.tensordot(l_fine, inside, axes=1) + beyond
+        return np.log10(total), beyond / total
 
-    return seen_from
+    def diagonal(log_l: Array) -> tuple[Array, Array]:
+        """The column of a sub-element changes with its density: one path for every mean density."""
+        column = rows.axes[COLUMN]
+        table = _along(log_l, density, fine).reshape(-1, rows.columns, fine.size)
+        total, beyond = np.empty((2, len(log_l), log_n.size, widths.size))
+        l_fine = np.empty(table.shape)
+        for i, x0 in enumerate(log_n):
+            for j, x in enumerate(fine):
+                there = column.nodes + exponent * (x - x0)
+                l_fine[..., j] = 10.0 ** _along(table[..., j], column, there)
+            path = l_fine.reshape(len(log_l), fine.size)
+            beyond[:, i] = path[:, [0, -1]] @ ends[:, i]
+            total[:, i] = path @ inside[:, i] + beyond[:, i]
+        return np.log10(total), beyond / total
+
+    return diagonal if exponent else straight

@@ -1,4 +1,4 @@
-"""Line grids: what a hydrogen nucleus emits, on axes of density, metallicity, field and column.
+"""Line grids: what a hydrogen nucleus emits, on axes of density, metallicity, field, column and more.
 
 A grid holds, per line, log10 of l = F/N [erg/s per H nucleus], where F(N) = int 4 pi j dz
 [erg/s/cm^2] is everything emitted, in both directions, through a slab of column N. The values are kept
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -22,24 +22,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError, nearest_name
 from simpost.core.files import atomic_path
+from simpost.emission.axes import DENSITY, Axis, check_axis
 from simpost.emission.lines import line_named
 
 if TYPE_CHECKING:
     import h5py
 
-AXES = ("log_n", "log_z", "log_g0", "log_column")
-AXIS_UNITS = ("log10 cm^-3", "log10 solar (Z/0.0134)", "log10 Habing", "log10 cm^-2")
+Table = NDArray[np.float32]
+
 VARIANTS = ("non_ionising", "ionising")
 QUANTITY = "F_4pi_j"
-FORMAT, SCHEMA = "simpost line grid", 1
+FORMAT, SCHEMA = "simpost line grid", 2
 FLOOR = -60.0  # log10 of the l that stands for no emission
-
-# Slope d ln l / d ln x beyond the (lowest, highest) node of each axis: C+ is sub-critical below the
-# lowest density, l follows the abundance below the lowest Z, a slab is optically thin below the lowest
-# column, and no more light comes from beyond the highest.
-DEFAULT_POLICY: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"log_n": (1.0, 0.0), "log_z": (1.0, 0.0), "log_g0": (0.0, 0.0), "log_column": (0.0, -1.0)}
-)
 
 
 @dataclass(frozen=True)
@@ -48,82 +42,122 @@ class LineGrid:
 
     Attributes
     ----------
-    log_n, log_z, log_g0, log_column : array
-        Ascending log10 axes: H nuclei [cm^-3], metallicity [solar], field [Habing], column [cm^-2].
+    axes : mapping of str to Axis
+        In the order of the tables. `log_n`, the density of H nuclei, is required; cells place themselves
+        along the axes of `axes.CELL_AXES`, any other needs a value (`at`).
     variants : tuple of str
-        Spectra of the incident field, the leading axis of every table.
+        Spectra of the incident field, without and with ionising photons: the leading axis of every table.
     emission : mapping
-        Line label to log10(F/N) [erg/s per H], shape (variant, n, Z, G0, N).
+        Line label to log10(F/N) [erg/s per H], shape (variant, *axes); -60 stands for no emission.
     t_cii, c_cii : array or None
         [CII]-weighted temperature [K] and de-excitation rate over density C/n [cm^3/s] from the face
-        to each column, same shape; without them no CMB correction can be made.
-    code, version, abundances, made : str
-        The code behind the numbers, its version, its abundances, and how the grid was made.
+        to each column, same shape; without them no CMB correction can be made node by node.
+    code, version, made : str
+        The code behind the numbers, its version, and how the grid was made.
+    abundances : mapping
+        Element to number per hydrogen nucleus at Z = 1.
     cmb_in_grid : bool
         Whether the models already contain the CMB as a radiation field.
-    policy : mapping
-        Axis name to the slopes of log l beyond its lowest and highest node.
+    notes : tuple of str
+        What a user of the grid must know, one sentence each.
 
     Raises
     ------
     InputError
-        Shapes disagree, an axis does not ascend, or a value is not finite.
+        Shapes disagree, an axis does not ascend or has another unit, or a value is not finite.
     """
 
-    log_n: NDArray[np.float64]
-    log_z: NDArray[np.float64]
-    log_g0: NDArray[np.float64]
-    log_column: NDArray[np.float64]
+    axes: Mapping[str, Axis]
     variants: tuple[str, ...]
-    emission: Mapping[str, NDArray[np.float32]]
-    t_cii: NDArray[np.float32] | None = None
-    c_cii: NDArray[np.float32] | None = None
+    emission: Mapping[str, Table]
+    t_cii: Table | None = None
+    c_cii: Table | None = None
     code: str = "unknown"
     version: str = "unknown"
-    abundances: str = "unknown"
     made: str = "unknown"
+    abundances: Mapping[str, float] = field(default_factory=dict)
     cmb_in_grid: bool = False
-    policy: Mapping[str, tuple[float, float]] = field(default_factory=lambda: DEFAULT_POLICY)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in AXES:
-            axis = np.asarray(getattr(self, name), dtype=float)
-            if axis.ndim != 1 or axis.size < 2 or not np.all(np.diff(axis) > 0):
-                raise InputError(f"grid axis {name}", f"shape {axis.shape}", "two or more ascending values")
-            object.__setattr__(self, name, axis)
+        if DENSITY not in self.axes:
+            raise InputError("grid axes", ", ".join(self.axes) or "none", f"{DENSITY} among them")
+        axes = {name: check_axis(name, axis) for name, axis in self.axes.items()}
+        object.__setattr__(self, "axes", MappingProxyType(axes))
         unknown = set(self.variants) - set(VARIANTS)
         if unknown or not self.variants or len(set(self.variants)) != len(self.variants):
             raise InputError("grid variants", str(self.variants), f"one or more of {VARIANTS}")
-        if set(self.policy) != set(AXES):
-            raise InputError("grid policy", str(sorted(self.policy)), f"slopes for {AXES}")
         if not self.emission:
             raise InputError("grid", "no line", "at least one line")
         tables = {line_named(label).label: self._table(label, t) for label, t in self.emission.items()}
         object.__setattr__(self, "emission", MappingProxyType(tables))
+        object.__setattr__(self, "abundances", MappingProxyType(dict(self.abundances)))
         for name in ("t_cii", "c_cii"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, self._table(name, getattr(self, name)))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(variants, n, Z, G0, N)."""
-        return (len(self.variants), *(getattr(self, name).size for name in AXES))
+        """(variants, *axes)."""
+        return (len(self.variants), *(axis.nodes.size for axis in self.axes.values()))
 
-    def _table(self, name: str, values: ArrayLike) -> NDArray[np.float32]:
+    def nodes(self, name: str) -> NDArray[np.float64]:
+        """Nodes of one axis; InputError if the grid does not have it."""
+        if name not in self.axes:
+            raise InputError(
+                "grid axis", repr(name), "an axis of the grid", nearest_name(name, list(self.axes))
+            )
+        return self.axes[name].nodes
+
+    def number(self, name: str) -> int:
+        """Which array axis of the tables is the axis `name` (the variant is number 0)."""
+        return 1 + list(self.axes).index(name)
+
+    def _table(self, name: str, values: ArrayLike) -> Table:
         table = np.ascontiguousarray(values, dtype=np.float32)
         if table.shape != self.shape:
             raise InputError(f"grid table {name}", f"shape {table.shape}", f"shape {self.shape}")
         if not np.isfinite(table).all():
-            raise InputError(f"grid table {name}", "values that are not finite", "finite values")
+            count = int(np.count_nonzero(~np.isfinite(table)))
+            raise InputError(
+                f"grid table {name}", f"{count} of {table.size} values not finite", "finite values"
+            )
         return table
 
-    def line(self, label: str) -> NDArray[np.float32]:
+    def line(self, label: str) -> Table:
         """log10(F/N) of one line; InputError if the grid does not hold it."""
         if label not in self.emission:
             raise InputError(
                 "line", repr(label), "a line of the grid", nearest_name(label, list(self.emission))
             )
         return self.emission[label]
+
+    def at(self, name: str, value: float) -> LineGrid:
+        """The grid at one value of an axis, which it loses; linear in log between the nodes.
+
+        Raises
+        ------
+        InputError
+            No such axis, or a value beyond its ends.
+        """
+        nodes = self.nodes(name)
+        if not nodes[0] <= value <= nodes[-1]:
+            raise InputError(f"grid axis {name}", f"the value {value:g}", f"{nodes[0]:g} to {nodes[-1]:g}")
+        low = min(int(np.searchsorted(nodes, value, side="right")) - 1, nodes.size - 2)
+        weight = (value - nodes[low]) / (nodes[low + 1] - nodes[low])
+
+        def cut(table: Table) -> Table:
+            below, above = (np.take(table, i, axis=self.number(name)) for i in (low, low + 1))
+            return np.asarray((1.0 - weight) * below + weight * above, dtype=np.float32)
+
+        return replace(
+            self,
+            axes={other: axis for other, axis in self.axes.items() if other != name},
+            emission={label: cut(table) for label, table in self.emission.items()},
+            t_cii=None if self.t_cii is None else cut(self.t_cii),
+            c_cii=None if self.c_cii is None else cut(self.c_cii),
+            made=f"{self.made}; at {name} = {value:g}",
+        )
 
     def floored_share(self, label: str) -> float:
         """Share of the nodes at which the line has no emission (set to 1e-60 erg/s per H)."""
@@ -139,7 +173,7 @@ class LineGrid:
         return digest.hexdigest()
 
     def _content(self) -> dict[str, NDArray[Any]]:
-        content: dict[str, NDArray[Any]] = {f"axes/{name}": getattr(self, name) for name in AXES}
+        content: dict[str, NDArray[Any]] = {f"axes/{name}": axis.nodes for name, axis in self.axes.items()}
         content |= {f"lines/{label}": self.emission[label] for label in sorted(self.emission)}
         for name in ("t_cii", "c_cii"):
             if getattr(self, name) is not None:
@@ -152,16 +186,17 @@ class LineGrid:
             "schema": SCHEMA,
             "quantity": QUANTITY,
             "variants": json.dumps(self.variants),
-            "policy": json.dumps({name: list(map(float, self.policy[name])) for name in AXES}),
+            "axes": json.dumps({name: list(axis[1:]) for name, axis in self.axes.items()}),
             "code": self.code,
             "version": self.version,
-            "abundances": self.abundances,
             "made": self.made,
+            "abundances": json.dumps(dict(self.abundances)),
             "cmb_in_grid": bool(self.cmb_in_grid),
+            "notes": json.dumps(self.notes),
         }
 
 
-def log_per_nucleus(flux: ArrayLike, log_column: ArrayLike) -> NDArray[np.float32]:
+def log_per_nucleus(flux: ArrayLike, log_column: ArrayLike) -> Table:
     """log10(F/N) [erg/s per H] of cumulative fluxes F(..., N) [erg/s/cm^2]; zeros become 1e-60."""
     flux = np.asarray(flux, dtype=float)
     smallest = np.finfo(float).tiny
@@ -173,7 +208,7 @@ def write_grid(grid: LineGrid, path: str | Path) -> None:
     """Write a grid as HDF5, whole or not at all."""
     import h5py
 
-    units = dict(zip((f"axes/{name}" for name in AXES), AXIS_UNITS, strict=True))
+    units = {f"axes/{name}": axis.unit for name, axis in grid.axes.items()}
     units |= {"t_cii": "K", "c_cii": "cm^3/s"}
     with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(grid._attributes() | {"checksum": grid.checksum})
@@ -191,7 +226,7 @@ def read_grid(path: str | Path) -> LineGrid:
     Raises
     ------
     InputError
-        The file is missing, not a line grid of this schema, incomplete or damaged.
+        The file is missing, not a line grid of this schema, incomplete, damaged or wrong in content.
     """
     import h5py
 
@@ -201,8 +236,10 @@ def read_grid(path: str | Path) -> LineGrid:
     try:
         with h5py.File(path, "r") as file:
             grid, checksum = _grid_of(file, path), str(file.attrs["checksum"])
-    except InputError:
-        raise
+    except InputError as error:
+        if error.what == str(path):
+            raise
+        raise InputError(f"{path}: {error.what}", error.found, error.expected, error.remedy) from error
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             path, f"{type(error).__name__}: {error}", "a whole line grid", "make it again"
@@ -218,22 +255,23 @@ def _grid_of(file: h5py.File, path: Path) -> LineGrid:
         raise InputError(path, "another kind of HDF5 file", "a simpost line grid")
     if attrs["schema"] != SCHEMA or attrs["quantity"] != QUANTITY:
         found = f"schema {attrs['schema']}, quantity {attrs['quantity']}"
-        raise InputError(path, found, f"schema {SCHEMA}, quantity {QUANTITY}")
+        raise InputError(path, found, f"schema {SCHEMA}, quantity {QUANTITY}", "make it again")
+    axes: dict[str, Axis] = {}
+    for name, (_, below, above) in json.loads(attrs["axes"]).items():
+        nodes = file[f"axes/{name}"]
+        axes[name] = Axis(nodes[()], str(nodes.attrs["unit"]), below, above)
     return LineGrid(
-        log_n=file["axes/log_n"][()],
-        log_z=file["axes/log_z"][()],
-        log_g0=file["axes/log_g0"][()],
-        log_column=file["axes/log_column"][()],
+        axes=axes,
         variants=tuple(json.loads(attrs["variants"])),
         emission={label: table[()] for label, table in file["lines"].items()},
         t_cii=file["t_cii"][()] if "t_cii" in file else None,
         c_cii=file["c_cii"][()] if "c_cii" in file else None,
         code=str(attrs["code"]),
         version=str(attrs["version"]),
-        abundances=str(attrs["abundances"]),
         made=str(attrs["made"]),
+        abundances=json.loads(attrs["abundances"]),
         cmb_in_grid=bool(attrs["cmb_in_grid"]),
-        policy={name: (low, high) for name, (low, high) in json.loads(attrs["policy"]).items()},
+        notes=tuple(json.loads(attrs["notes"])),
     )
 
 

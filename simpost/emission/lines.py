@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simpost.core.constants import CII_FREQUENCY_HZ, CII_WAVELENGTH_UM
+from simpost.core.constants import C_LIGHT, CII_FREQUENCY_HZ, CII_WAVELENGTH_UM
 from simpost.core.errors import InputError, nearest_name
 
 
@@ -18,6 +18,13 @@ class Line(NamedTuple):
 
 CII = "CII-158um"
 OI_63 = "OI-63um"
+
+# 12C16O J = 1-0 to 8-7 [GHz], Cologne Database for Molecular Spectroscopy
+_CO_GHZ = (
+    115.2712018, 230.5380000, 345.7959899, 461.0407682,
+    576.2679305, 691.4730763, 806.6518060, 921.7997000,
+)  # fmt: skip
+_C_UM_GHZ = C_LIGHT / 1e5  # wavelength [um] times frequency [GHz]
 
 # NIST Atomic Spectra Database; [CII] Nussbaumer & Storey 1981
 LINES = {
@@ -33,6 +40,7 @@ LINES = {
         Line("CI-609um", 609.135, 492.1607),
         Line("CI-370um", 370.415, 809.3420),
         Line("SiII-35um", 34.815, 8611.0),
+        *(Line(f"CO-{j}-{j - 1}", _C_UM_GHZ / ghz, ghz) for j, ghz in enumerate(_CO_GHZ, start=1)),
     )
 }
 

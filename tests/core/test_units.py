@@ -17,7 +17,7 @@ from simpost.core.units import G_INTERNAL, HYDROGEN_PER_MSUN, MASS_DENSITY_CGS, 
     ],
 )
 def test_units_at_the_door_are_our_constants(unit, target, expected):
-    assert float(quantity(1.0, unit).to_value(target)) == pytest.approx(expected, rel=1e-8)
+    assert float(quantity(1.0, unit).to_value(target)) == pytest.approx(expected, rel=1e-8, abs=0.0)
 
 
 def test_conversions_printed_in_the_specification():

@@ -1,5 +1,7 @@
 """The log-normal density distribution: reference tables, closed form, and the averaged table."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -7,11 +9,15 @@ from scipy.integrate import quad
 from simpost.core import constants as c
 from simpost.core.errors import InputError
 from simpost.emission import two_level as tl
+from simpost.emission.axes import Axis, standard_axis
 from simpost.emission.cmb import cmb_attenuation
-from simpost.emission.density_pdf import average_over_pdf, log_normal
+from simpost.emission.density_pdf import EMISSION_UNIT, average_over_pdf
 from simpost.emission.density_pdf_kernels import average_rows, segment_integral
+from simpost.emission.exact import exact_emission
 from simpost.emission.grid import LineGrid
 from simpost.emission.lines import CII, OI_63
+from simpost.emission.log_normal import density_weights, log_normal_mean, log_normal_width
+from simpost.emission.luminosity import line_luminosity
 
 LN10 = np.log(10.0)
 GAUSS = np.polynomial.legendre.leggauss(256)
@@ -48,14 +54,19 @@ TWO_LEVEL = [
 ]
 
 
+def log_normal(mach, b=1.0 / 3.0, weight="mass"):
+    """Mean and width."""
+    width = log_normal_width(mach, b)
+    return log_normal_mean(width, weight), width
+
+
 def averaged(ln_l, n_nodes, n0, machs, weight, b=1.0 / 3.0):
-    means, sigmas = log_normal(machs, b, weight)
-    out, outside = np.empty((2, 1, np.size(machs)))
-    average_rows(
-        np.ascontiguousarray(ln_l)[None], np.log(n_nodes / n0), 1.0, 0.0, np.atleast_1d(means),
-        np.atleast_1d(sigmas), out, outside,
-    )  # fmt: skip
-    return out[0], outside[0]
+    means, sigmas = (np.atleast_1d(x) for x in log_normal(machs, b, weight))
+    out, outside = np.empty((2, means.size))
+    rows = np.repeat(ln_l[None], means.size, axis=0)
+    ln_n = np.full(means.size, np.log(n0))
+    average_rows(rows, np.log(n_nodes), ln_n, 1.0, 0.0, means, sigmas, out, outside)
+    return out, outside
 
 
 @pytest.mark.parametrize(
@@ -138,153 +149,193 @@ def test_two_level_atom(row):
 def two_level_grid(log_n=None, columns=None, **changes):
     """A thin grid of the two-level atom at 100 K, the same for every metallicity but for the abundance."""
     log_n = np.linspace(-2.0, 6.0, 17) if log_n is None else log_n
-    log_z, log_g0 = np.array([-1.0, 0.0]), np.array([0.0, 1.0])
-    log_column = np.linspace(16.0, 24.0, 65) if columns is None else columns
+    nodes = {
+        "log_n": log_n,
+        "log_z": [-1.0, 0.0],
+        "log_g0": [0.0, 1.0],
+        "log_column": np.linspace(16.0, 24.0, 65) if columns is None else columns,
+    }
+    axes = {name: standard_axis(name, x) for name, x in nodes.items()}
     power = np.log10(c.CARBON_SOLAR * tl.net_power(100.0, 7.6e-10 * 10.0**log_n))
-    table = np.broadcast_to(
-        (power[:, None] + log_z)[None, :, :, None, None], (1, log_n.size, 2, 2, log_column.size)
-    )
-    content = {
-        "t_cii": np.full(table.shape, 100.0),
-        "c_cii": np.full(table.shape, 7.6e-10),
-    } | changes
-    return LineGrid(log_n, log_z, log_g0, log_column, ("non_ionising",), {CII: table}, **content)
+    shape = (1, *(axis.nodes.size for axis in axes.values()))
+    table = np.broadcast_to((power[:, None] + axes["log_z"].nodes)[None, :, :, None, None], shape)
+    content = {"t_cii": np.full(shape, 100.0), "c_cii": np.full(shape, 7.6e-10)} | changes
+    return LineGrid(axes=axes, variants=("non_ionising",), emission={CII: table}, **content)
 
 
-def quadrature(grid, index, log_n0, mach, weight, exponent=0.0, log_column=None):
-    """256-node Gauss-Legendre average over +- 8 sigma, between the nodes linear in log-log."""
+def log_l(table):
+    """log10 l [erg/s per H] of a table of one variant: (n, Z, G0, N, width)."""
+    return table.log2_l[..., 0].astype(float) * np.log10(2.0) + np.log10(EMISSION_UNIT)
+
+
+def quadrature(grid, line, cell, mach, weight, exponent=0.0):
+    """256-node Gauss-Legendre average over +- 8 sigma of a grid of one variant, multilinear in log l."""
     mean, sigma = log_normal(mach, 1.0 / 3.0, weight)
     x, w = GAUSS
     s = mean + 8.0 * sigma * x
-    log_n = log_n0 + s / LN10
-    table = grid.line(CII)[index].astype(float)
-    beyond = np.minimum(log_n - grid.log_n[0], 0.0)
-    if exponent == 0.0:
-        log_l = np.interp(log_n, grid.log_n, table)
-    else:
-        target = log_column + exponent * s / LN10
-        by_column = np.array([np.interp(target, grid.log_column, row) for row in table])
-        log_l = np.array([np.interp(log_n[q], grid.log_n, by_column[:, q]) for q in range(256)])
-        log_l = log_l - np.maximum(target - grid.log_column[-1], 0.0)
+    place = {name: np.full(s.size, np.log10(cell[name])) for name in grid.axes}
+    place["log_n"] = place["log_n"] + s / LN10
+    place["log_column"] = place["log_column"] + exponent * s / LN10
+    low, share, beyond = [], [], np.zeros(s.size)
+    for name, axis in grid.axes.items():
+        at, nodes = place[name], axis.nodes
+        low.append(np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, nodes.size - 2))
+        step = nodes[low[-1] + 1] - nodes[low[-1]]
+        share.append(np.clip((at - nodes[low[-1]]) / step, 0.0, 1.0))
+        beyond += axis.below * np.minimum(at - nodes[0], 0.0) + axis.above * np.maximum(at - nodes[-1], 0.0)
+    values = np.zeros(s.size)
+    for corner in itertools.product((0, 1), repeat=len(low)):
+        weight = np.prod([f if up else 1.0 - f for f, up in zip(share, corner, strict=True)], axis=0)
+        values += weight * grid.line(line)[0][tuple(i + up for i, up in zip(low, corner, strict=True))]
     weights = w * 8.0 * sigma * np.exp(-0.5 * (8.0 * x) ** 2) / (sigma * np.sqrt(2.0 * np.pi))
-    return float((weights * 10.0 ** (log_l + beyond)).sum())
+    return float((weights * 10.0 ** (values + beyond)).sum())
 
 
-def interpolate(table, index, log_n0, mach):
-    """Averaged table at one (Z, G0, N) node, any density and Mach number; numpy twin of the kernel's rule."""
-    values = table.log_l[index].astype(float)
-    at = [np.interp(log_n0, table.log_n, values[:, m]) for m in range(values.shape[1])]
-    first = 10.0 ** table.log_mach[0]
-    if mach < first:
-        share = (mach / first) ** 2
-        return (1.0 - share) * 10.0 ** at[0] + share * 10.0 ** at[1]
-    return 10.0 ** np.interp(np.log10(mach), table.log_mach, at[1:])
+def random_cells(size, seed=7):
+    """Typical gas, from diffuse to molecular clouds: values by axis, and Mach numbers."""
+    rng = np.random.default_rng(seed)
+    ranges = {"log_n": (-1.0, 4.0), "log_z": (-1.5, 0.3), "log_g0": (-0.5, 4.0), "log_column": (19.0, 23.0)}
+    cells = {name: 10.0 ** rng.uniform(*span, size) for name, span in ranges.items()}
+    return cells, 10.0 ** rng.uniform(-0.5, 2.0, size)
 
 
-def part_of(grid, variant, z=slice(4, 6), g0=slice(5, 7), column=slice(None)):
-    """One variant of [CII] on a part of the axes."""
-    pick = (slice(variant, variant + 1), slice(None), z, g0, column)
-    axes = (grid.log_n, grid.log_z[z], grid.log_g0[g0], grid.log_column[column])
-    return LineGrid(*axes, (grid.variants[variant],), {CII: grid.line(CII)[pick]})
+def one_variant(grid, variant):
+    """[CII] of one variant."""
+    table = grid.line(CII)[variant : variant + 1]
+    return LineGrid(axes=grid.axes, variants=(grid.variants[variant],), emission={CII: table})
 
 
-TABLE_ACCURACY = [(0, 0.01, 1.0, 0.003), (1, 0.05, 0.95, 0.004)]
+@pytest.mark.parametrize("weight", ["mass", "volume"])
+@pytest.mark.parametrize("exponent", [-1.0, 0.0, 1.0])
+def test_weights_integrate_polynomials_and_their_tails(weight, exponent):
+    """Moments of exp(exponent s) over the whole axis: fine nodes inside, the slope of the ends beyond."""
+    width = np.array([0.0, 0.3, 1.0, 2.5])
+    mean = log_normal_mean(width, weight)
+    for ends in ((-1.0, 2.0), (-12.0, 14.0), (0.5, 3.0), (-3.0, -0.5)):
+        s = np.linspace(*ends, 4001)
+        inside, beyond = density_weights(s, mean, width, exponent, exponent)
+        f = np.exp(exponent * s)
+        found = f @ inside + f[[0, -1]] @ beyond
+        np.testing.assert_allclose(found, np.exp(exponent * mean + 0.5 * (exponent * width) ** 2), rtol=1e-5)
+        np.testing.assert_allclose(
+            inside.sum(axis=0) + density_weights(s, mean, width, 0.0, 0.0)[1].sum(axis=0), 1.0, rtol=1e-12
+        )
+        assert (inside > -1e-13).all()
 
 
-@pytest.mark.parametrize(("variant", "worst", "share", "rms"), TABLE_ACCURACY)
+@pytest.mark.parametrize(("pdf_column", "exponent"), [("cell", 0.0), ("clump", 2.0 / 3.0), ("depth", 1.0)])
 @pytest.mark.parametrize("pdf", ["mass", "volume"])
-def test_averaged_table_against_quadrature(slab_grid, pdf, variant, worst, share, rms):
-    """Typical gas, from diffuse to molecular clouds, between the nodes in density and Mach number."""
-    grid = part_of(slab_grid, variant, slice(3, 8), slice(1, 11, 3), slice(24, 57, 4))
-    table = average_over_pdf(grid, CII, pdf)
-    rng = np.random.default_rng(7)
-    errors = []
-    for _ in range(1000):
-        index = (0, slice(None), *(rng.integers(0, size) for size in grid.shape[2:]))
-        log_n0, mach = rng.uniform(-1.0, 4.0), 10.0 ** rng.uniform(-1.0, 2.0)
-        expected = quadrature(grid, index, log_n0, mach, pdf)
-        errors.append(interpolate(table, index, log_n0, mach) / expected - 1.0)
-    assert np.abs(errors).max() < worst
-    assert np.quantile(np.abs(errors), share) < 0.01
-    assert np.sqrt(np.mean(np.square(errors))) < rms
+def test_exact_path_is_the_quadrature(slab_grid, pdf, pdf_column, exponent):
+    cells, mach = random_cells(60)
+    for variant in (0, 1):
+        grid = one_variant(slab_grid, variant)
+        found = exact_emission(
+            grid, grid.line(CII), cells, log_normal_width(mach), np.zeros(60, int), pdf, pdf_column
+        )
+        expected = [
+            quadrature(grid, CII, {name: x[i] for name, x in cells.items()}, mach[i], pdf, exponent)
+            for i in range(60)
+        ]
+        # the quadrature meets kinks at nodes of the grid: a few 1e-4; the diagonal is followed in steps
+        np.testing.assert_allclose(found, expected, rtol=2e-3 if exponent == 0.0 else 6e-3)
 
 
-def test_nodes_are_exact(slab_grid):
-    grid = part_of(slab_grid, 1, column=slice(40, 42))
+@pytest.mark.parametrize(("variant", "worst", "p99", "rms"), [(0, 0.02, 0.01, 0.004), (1, 0.15, 0.03, 0.008)])
+def test_table_against_the_exact_path(slab_grid, variant, worst, p99, rms):
+    """Between all nodes. The ionised layer ends between two of them: there the table is off most."""
+    cells, mach = random_cells(4000, seed=variant)
+    grid = one_variant(slab_grid, variant)
+    exact = exact_emission(grid, grid.line(CII), cells, log_normal_width(mach), np.zeros(4000, int))
     table = average_over_pdf(grid, CII)
-    index = (0, slice(None), 0, 1, 0)
-    for i, m in ((9, 4), (20, 12), (41, 20)):
-        expected = quadrature(grid, index, table.log_n[i], 10.0 ** table.log_mach[m], "mass")
-        assert 10.0 ** table.log_l[0, i, 0, 1, 0, m + 1] == pytest.approx(expected, rel=2e-3)
+    found = line_luminosity(table, *cells.values(), mach, variant == 1, c.L_SUN).luminosity
+    error = np.abs(found / exact - 1.0)
+    assert error.max() < worst
+    assert np.quantile(error, 0.99) < p99
+    assert np.sqrt(np.mean(error**2)) < rms
 
 
 @pytest.mark.parametrize(("pdf_column", "exponent"), [("clump", 2.0 / 3.0), ("depth", 1.0)])
-def test_columns_that_follow_the_density(slab_grid, pdf_column, exponent):
-    grid = part_of(slab_grid, 0)
-    table = average_over_pdf(grid, CII, "mass", pdf_column=pdf_column)
-    for i, k, m in ((16, 32, 8), (32, 40, 12), (40, 48, 16), (24, 24, 20)):
-        index = (0, slice(None), 1, 1)
-        expected = quadrature(
-            grid, index, table.log_n[i], 10.0 ** table.log_mach[m], "mass", exponent, grid.log_column[k]
-        )
-        assert 10.0 ** table.log_l[0, i, 1, 1, k, m + 1] == pytest.approx(expected, rel=0.01)
+def test_table_of_columns_that_follow_the_density(slab_grid, pdf_column, exponent):
+    grid = one_variant(slab_grid, 0)
+    pick = {"log_n": slice(None), "log_z": slice(4, 6), "log_g0": slice(5, 7), "log_column": slice(None)}
+    axes = {name: axis._replace(nodes=axis.nodes[pick[name]]) for name, axis in grid.axes.items()}
+    small = LineGrid(
+        axes=axes, variants=grid.variants, emission={CII: grid.line(CII)[0][tuple(pick.values())][None]}
+    )
+    cells, mach = random_cells(200)
+    cells["log_z"], cells["log_g0"] = (10.0 ** np.full(200, small.nodes(a)[0]) for a in ("log_z", "log_g0"))
+    exact = exact_emission(
+        small, small.line(CII), cells, log_normal_width(mach), np.zeros(200, int), "mass", pdf_column
+    )
+    table = average_over_pdf(small, CII, pdf_column=pdf_column)
+    found = line_luminosity(table, *cells.values(), mach, False, c.L_SUN).luminosity
+    np.testing.assert_allclose(found, exact, rtol=0.03)
+    assert np.sqrt(np.mean((found / exact - 1.0) ** 2)) < 0.006
 
 
 def test_column_does_not_matter_where_the_gas_is_thin():
-    tables = [average_over_pdf(two_level_grid(), CII, pdf_column=p).log_l for p in ("cell", "clump")]
-    thin = np.s_[:, :, :, :, :20]  # the densest sub-elements stay within the column axis
-    np.testing.assert_allclose(tables[0][thin][..., :15], tables[1][thin][..., :15], atol=2e-5)
+    tables = [log_l(average_over_pdf(two_level_grid(), CII, pdf_column=p)) for p in ("cell", "clump")]
+    thin = np.s_[:, :, :, :20, :10]  # the densest sub-elements stay within the column axis
+    np.testing.assert_allclose(tables[0][thin], tables[1][thin], atol=2e-5)
 
 
 def test_order_of_the_options():
     grid = two_level_grid()
     none, mass, volume, mean = (
-        average_over_pdf(grid, CII, pdf).log_l[0, 4:60, 0, 0, 0].astype(float)
-        for pdf in ("none", "mass", "volume", "meanC")
+        log_l(average_over_pdf(grid, CII, pdf))[2:30, 0, 0, 0] for pdf in ("none", "mass", "volume", "meanC")
     )
+    none = none[:, :1]
     tolerance = 0.01  # of the log-log table
-    assert none.shape[-1] == 1
     assert (volume <= none + tolerance).all()
     assert (none <= mass + tolerance).all()
     assert (mass <= mean + tolerance).all()
 
 
+def test_no_width_is_no_structure():
+    grid = two_level_grid()
+    tables = [log_l(average_over_pdf(grid, CII, pdf))[..., 0] for pdf in ("none", "mass", "volume", "meanC")]
+    for table in tables[1:]:
+        np.testing.assert_allclose(table, tables[0], atol=2e-5)
+
+
 def test_share_from_beyond_the_grid():
     """Low densities with a wide PDF reach below the lowest node, high ones beyond the highest."""
     table = average_over_pdf(two_level_grid(), CII, "volume")
-    share = table.outside[0, :, 0, 0, 0].astype(float) / 255.0
-    assert (share[:, 0] == 0.0).all()
-    assert share[0, 1] == pytest.approx(0.5, abs=0.1)  # at the lowest density half of a narrow PDF is below
-    assert share[32].max() < 0.01
-    assert share[-1, 1] > 0.4
+    share = table.outside[:, 0, 0, 0, :, 0].astype(float) / 255.0
+    assert share[6, 1] == pytest.approx(0.5, abs=0.1)  # at the lowest density half of a narrow PDF is below
+    assert share[0, 1] == 1.0  # a dex below, all of it
+    assert share[30, :8].max() < 0.01
+    assert share[-7, 1] > 0.4
     mean = average_over_pdf(two_level_grid(), CII, "meanC")
-    assert mean.outside[0, 32, 0, 0, 0, -1] == 255  # 1e2 cm^-3 times 1 + (316/3)^2
-    assert mean.outside[0, 32, 0, 0, 0, 1] == 0
+    assert mean.outside[30, 0, 0, 0, -1, 0] == 255  # 1e2 cm^-3 times exp(3.4^2)
+    assert mean.outside[30, 0, 0, 0, 1, 0] == 0
 
 
-def test_cmb_is_applied_to_nodes_before_the_average():
+@pytest.mark.parametrize("cmb_on", ["node", "cell"])
+def test_cmb_is_applied_to_nodes_before_the_average_or_to_the_cell(cmb_on):
     # where eta varies with density, the average of eta l is not eta(n0) times the average of l
     grid, z = two_level_grid(np.linspace(-2.0, 6.0, 161), np.array([16.0, 24.0])), 10.0
-    table = average_over_pdf(grid, CII, "mass", redshift=z)
-    m, i = 13, int(np.argmin(np.abs(table.log_n - 2.0)))
-    mean, sigma = log_normal(10.0 ** table.log_mach[m])
+    table = average_over_pdf(grid, CII, "mass", redshift=z, cmb_on=cmb_on)
+    m, i = 8, int(np.argmin(np.abs(table.axes["log_n"].nodes - 2.0)))
+    sigma = table.widths[m]
+    mean = log_normal_mean(sigma)
     s = mean + sigma * np.linspace(-8.0, 8.0, 4001)
-    n = 10.0 ** (table.log_n[i] + s / LN10)
+    n = 10.0 ** (table.axes["log_n"].nodes[i] + s / LN10)
     eta = cmb_attenuation(100.0, 7.6e-10 * n, z)
     p = np.exp(-0.5 * ((s - mean) / sigma) ** 2) / (sigma * np.sqrt(2.0 * np.pi))
     node = c.CARBON_SOLAR * tl.net_power(100.0, 7.6e-10 * n)
-    expected = np.trapezoid(p * eta * node, s)
+    before = np.trapezoid(p * eta * node, s)
     after = np.trapezoid(p * node, s) * cmb_attenuation(100.0, 7.6e-10 * 1e2, z)
-    value = 10.0 ** float(table.log_l[0, i, 1, 0, 0, m + 1])
-    assert value == pytest.approx(expected, rel=2e-3)
-    assert abs(after / expected - 1.0) > 0.02
+    value = 10.0 ** log_l(table)[i, -1, 0, 0, m]
+    assert value == pytest.approx(before if cmb_on == "node" else after, rel=2e-3, abs=0.0)
+    assert abs(after / before - 1.0) > 0.02
     assert (table.redshift, table.note, table.floored) == (z, "", 0.0)
 
 
 def test_gas_at_the_cmb_is_dark_and_counted():
     grid = two_level_grid(t_cii=np.full((1, 17, 2, 2, 65), 15.0))
     bright, dark = (average_over_pdf(grid, CII, "none", redshift=z) for z in (None, 8.0))
-    np.testing.assert_allclose(dark.log_l - bright.log_l, -3.0, atol=1e-5)
+    np.testing.assert_allclose(log_l(dark) - log_l(bright), -3.0, atol=1e-5)
     assert (bright.floored, dark.floored) == (0.0, 1.0)
 
 
@@ -300,16 +351,61 @@ def test_cmb_is_not_applied_silently_wrong(slab_grid):
 
 
 def test_threads_give_the_same_table():
-    one, two = (average_over_pdf(two_level_grid(), CII, workers=w).log_l for w in (1, 2))
+    one, two = (average_over_pdf(two_level_grid(), CII, workers=w).log2_l for w in (1, 2))
     assert (one == two).all()
+
+
+def test_order_of_the_axes_does_not_matter():
+    grid = two_level_grid()
+    names = ["log_column", "log_n", "log_g0", "log_z"]
+    order = [0, *(grid.number(name) for name in names)]
+    turned = LineGrid(
+        axes={name: grid.axes[name] for name in names},
+        variants=grid.variants,
+        emission={CII: np.transpose(grid.line(CII), order)},
+    )
+    cells, mach = random_cells(50)
+    one, two = (
+        line_luminosity(average_over_pdf(g, CII), *cells.values(), mach, False, c.L_SUN).luminosity
+        for g in (grid, turned)
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_any_number_of_axes():
+    """Density alone, or without a column; an axis that cells do not have needs a value."""
+    log_n = np.linspace(-2.0, 6.0, 17)
+    power = np.log10(c.CARBON_SOLAR * tl.net_power(100.0, 7.6e-10 * 10.0**log_n))
+    cells, mach = random_cells(50)
+    few = LineGrid(
+        axes={"log_n": standard_axis("log_n", log_n)}, variants=("non_ionising",), emission={CII: power[None]}
+    )
+    full = two_level_grid()
+    found, expected = (
+        line_luminosity(average_over_pdf(g, CII), *cells.values(), mach, False, c.L_SUN).luminosity
+        for g in (few, full)
+    )
+    np.testing.assert_allclose(found * np.minimum(cells["log_z"], 1.0), expected, rtol=1e-5)
+    with pytest.raises(InputError, match=r"pdf_column.*no column axis"):
+        average_over_pdf(few, CII, pdf_column="clump")
+    rays = {"log_cosmic_rays": Axis(np.array([-16.0, -15.0]), "log10 s^-1", 0.0, 0.0)}
+    more = LineGrid(
+        axes=dict(few.axes) | rays,
+        variants=few.variants,
+        emission={CII: np.stack([few.line(CII), few.line(CII) + 1.0], axis=-1)},
+    )
+    with pytest.raises(InputError, match=r"log_cosmic_rays.*set emission.at: \{log_cosmic_rays: value\}"):
+        average_over_pdf(more, CII)
+    table = average_over_pdf(more.at("log_cosmic_rays", -15.0), CII)
+    brighter = line_luminosity(table, *cells.values(), mach, False, c.L_SUN).luminosity
+    np.testing.assert_allclose(brighter, 10.0 * found, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"pdf": "masses"}, "did you mean 'mass'"),
-        ({"b": 0.0}, "forcing"),
-        ({"b": float("nan")}, "forcing"),
+        ({"cmb_on": "nodes"}, "did you mean 'node'"),
         ({"pdf_column": "cells"}, "did you mean 'cell'"),
     ],
 )
