@@ -14,8 +14,8 @@ times Z without depletion; ionised column Ferrara+2019.
 Where it is weak: H2, CO and [CI] cooling, H2 pumping and line heating are left out. Against the
 Wolfire-Kaufman 2020 models at Z = 1 the [CII] intensity agrees within 0.2 dex for n = 10-1e5 cm^-3 and
 G0 = 1-1e4, except at n >= 1e5 with G0 <= 10, where it is up to 2 dex high while the line is negligible.
-Face temperatures are 5-40 % low for G0/n <= 10 at n <= 1e4 and factors of 2-9 low for G0/n >= 100 at
-n = 1e2-1e3 and for n >= 1e5 with G0 >= 1e4. [OI] 63 um is within 0.35 dex for G0 >= 10 and unusable
+Face temperatures are 3-40 % low for G0/n <= 10 at n <= 1e4 and factors of 2-9 low for G0/n >= 100 at
+n = 1e2-1e3 and for n >= 1e5 with G0 >= 1e3. [OI] 63 um is within 0.4 dex for G0 >= 10 and unusable
 at G0 = 1.
 """
 

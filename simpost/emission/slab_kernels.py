@@ -143,7 +143,11 @@ def _ions_at(x_e, local, t, log_t, carbon_rr, hydrogen_rr, collisional):
 
 @kernel
 def charge_balance(t, local):
-    """Ions with x_e = x_C+ + x_H+ at temperature `t` [K]; the root in [1e-9, 1.3] is unique."""
+    """Ions with x_e = x_C+ + x_H+ at temperature `t` [K].
+
+    The root is unique. The search starts from [1e-9, 1.3]; in dark gas of 1e6 cm^-3 and more the root lies
+    below, where the false position, a secant there, finds it as well.
+    """
     log_t = math.log(t)
     carbon_rr = _carbon_recombination(t)
     t4 = t / 1e4
@@ -170,8 +174,8 @@ def charge_balance(t, local):
 
 
 @kernel
-def _oxygen_levels(t, n_hi, n_h2, escape):
-    """Shares of O in 3P2, 3P1, 3P0 where the 63 um A is lowered by `escape`; rates of Draine 2011."""
+def _oxygen_rates(t, n_hi, n_h2):
+    """Collision rates of O [1/s], down 1-0, 2-0, 2-1 and up 0-1, 0-2, 1-2, after Draine 2011."""
     t2 = t / 100.0
     ln2 = math.log(t2)
     para, ortho = 0.25 * n_h2, 0.75 * n_h2
@@ -184,6 +188,13 @@ def _oxygen_levels(t, n_hi, n_h2, escape):
     r01 = k10 * (3.0 / 5.0) * math.exp(-OI_E1 / t)
     r02 = k20 * (1.0 / 5.0) * math.exp(-OI_E2 / t)
     r12 = k21 * (1.0 / 3.0) * math.exp(-(OI_E2 - OI_E1) / t)
+    return k10, k20, k21, r01, r02, r12
+
+
+@kernel
+def _oxygen_levels(rates, escape):
+    """Shares of O in 3P2, 3P1, 3P0 where the 63 um A is lowered by `escape`."""
+    k10, k20, k21, r01, r02, r12 = rates
     r10, r21, r20 = k10 + OI_A10 * escape, k21 + OI_A21, k20 + OI_A20
     # populations up to a factor: sums over the spanning trees that lead to each level
     f0 = r10 * r20 + r10 * r21 + r12 * r20
@@ -202,9 +213,10 @@ def line_powers(t, local, ions):
     upper = cii_upper_fraction(t, collisions, local.cii_escape)
     cii = ions.x_cplus * c.CII_PHOTON_ERG * c.CII_A_UL * local.cii_escape * upper
     x_o = c.OXYGEN_SOLAR * local.z
-    ground, _, _ = _oxygen_levels(t, n_hi, n_h2, 1.0)
+    rates = _oxygen_rates(t, n_hi, n_h2)
+    ground, _, _ = _oxygen_levels(rates, 1.0)
     escape = escape_probability(OI_OPACITY * local.oxygen_column * ground)
-    _, f1, f2 = _oxygen_levels(t, n_hi, n_h2, escape)
+    _, f1, f2 = _oxygen_levels(rates, escape)
     oi_63 = x_o * f1 * OI_A10 * escape * c.K_B * OI_E1
     oi_rest = x_o * f2 * c.K_B * (OI_A21 * (OI_E2 - OI_E1) + OI_A20 * OI_E2)
     return cii, oi_63, oi_rest, collisions

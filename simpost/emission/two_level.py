@@ -65,15 +65,18 @@ def deexcitation_rates(temperature: ArrayLike, rates: str = DEFAULT_RATES) -> Ra
     """
     if rates not in RATE_SETS:
         raise InputError("rates", repr(rates), "a rate set", nearest_name(rates, list(RATE_SETS)))
-    return RATE_SETS[rates](_temperature(temperature))
+    return RATE_SETS[rates](positive("temperature", temperature, "K"))
 
 
 def deexcitation_rate(
     temperature: ArrayLike, n_e: ArrayLike, n_HI: ArrayLike, n_H2: ArrayLike, rates: str = DEFAULT_RATES
 ) -> Array:
-    """C = n_e R_e + n_HI R_H + n_H2 R_H2 [1/s]; densities [cm^-3], n_H2 counts molecules."""
-    r_e, r_h, r_h2 = deexcitation_rates(temperature, rates)
-    return np.asarray(n_e) * r_e + np.asarray(n_HI) * r_h + np.asarray(n_H2) * r_h2
+    """C = n_e R_e + n_HI R_H + n_H2 R_H2 [1/s]; densities [cm^-3] of at least zero, n_H2 counts molecules."""
+    densities = {"n_e": n_e, "n_HI": n_HI, "n_H2": n_H2}
+    colliders = [non_negative(name, density, "cm^-3") for name, density in densities.items()]
+    coefficients = deexcitation_rates(temperature, rates)
+    electrons, atoms, molecules = (n * r for n, r in zip(colliders, coefficients, strict=True))
+    return np.asarray(electrons + atoms + molecules)
 
 
 def photon_occupation(temperature: ArrayLike) -> Array:
@@ -93,10 +96,10 @@ def excited_fraction(temperature: ArrayLike, collisions: ArrayLike, t_cmb: Array
     t_cmb : array
         CMB temperature [K]; 0 (default) leaves the CMB out.
     """
-    upward = _upward(temperature, collisions)
+    collisions = non_negative("collisions", collisions, "1/s")
     stimulated = CII_A_UL * photon_occupation(t_cmb)
-    up = CII_G_RATIO * (stimulated + upward)
-    return np.asarray(up / (CII_A_UL + stimulated + np.asarray(collisions, dtype=float) + up))
+    up = CII_G_RATIO * (stimulated + _upward(temperature, collisions))
+    return np.asarray(up / (CII_A_UL + stimulated + collisions + up))
 
 
 def net_power(temperature: ArrayLike, collisions: ArrayLike, t_cmb: ArrayLike = 0.0) -> Array:
@@ -104,7 +107,7 @@ def net_power(temperature: ArrayLike, collisions: ArrayLike, t_cmb: ArrayLike = 
 
     Arguments as in `excited_fraction`. Negative where the gas is colder than the CMB.
     """
-    collisions = np.asarray(collisions, dtype=float)
+    collisions = non_negative("collisions", collisions, "1/s")
     n_g = photon_occupation(t_cmb)
     upward = _upward(temperature, collisions)
     net = upward * (1.0 + n_g) - collisions * n_g
@@ -112,13 +115,26 @@ def net_power(temperature: ArrayLike, collisions: ArrayLike, t_cmb: ArrayLike = 
     return np.asarray(CII_PHOTON_ERG * CII_A_UL * CII_G_RATIO * net / total)
 
 
-def _upward(temperature: ArrayLike, collisions: ArrayLike) -> Array:
+def _upward(temperature: ArrayLike, collisions: Array) -> Array:
     """C x [1/s]."""
-    return np.asarray(collisions, dtype=float) * np.exp(-CII_T_STAR / _temperature(temperature))
+    return np.asarray(collisions * np.exp(-CII_T_STAR / positive("temperature", temperature, "K")))
 
 
-def _temperature(temperature: ArrayLike) -> Array:
-    temperature = np.asarray(temperature, dtype=float)
-    if not np.all(temperature > 0.0):
-        raise InputError("temperature", "a value that is not above zero", "temperatures in K")
-    return temperature
+def positive(name: str, values: ArrayLike, unit: str) -> Array:
+    """`values` as an array of floats, each above zero; else an `InputError` that names and counts them."""
+    values = np.asarray(values, dtype=float)
+    _refuse(~(values > 0.0), name, unit, "above zero")
+    return values
+
+
+def non_negative(name: str, values: ArrayLike, unit: str) -> Array:
+    """`values` as an array of floats, each at least zero; else an `InputError` that names and counts them."""
+    values = np.asarray(values, dtype=float)
+    _refuse(~(values >= 0.0), name, unit, "of at least zero")
+    return values
+
+
+def _refuse(wrong: NDArray[np.bool_], name: str, unit: str, limit: str) -> None:
+    if wrong.any():
+        found = f"{np.count_nonzero(wrong)} of {wrong.size} values not {limit}"
+        raise InputError(name, found, f"values {limit}, in {unit}")

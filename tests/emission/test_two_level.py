@@ -8,6 +8,12 @@ from simpost.core.errors import InputError
 from simpost.core.units import HYDROGEN_PER_MSUN
 from simpost.emission import two_level as tl
 
+
+def close(value: float, rel: float):
+    """Within a relative tolerance; pytest's own absolute one of 1e-12 would pass any CGS emissivity."""
+    return pytest.approx(value, rel=rel, abs=0.0)
+
+
 # T, R_e, R_H, R_H2, A/R_e, A/R_H, A/R_H2
 RATES = [
     (20, 4.78101e-7, 6.06677e-10, 4.57670e-10, 4.7898, 3774.66, 5003.61),
@@ -47,10 +53,27 @@ def test_powers(row):
     n_h2 = n / 2.0 if phase == "H2" else 0.0
     rate = tl.deexcitation_rate(t, x_e * n, n_hi, n_h2)
     p = tl.net_power(t, rate)
-    assert rate == pytest.approx(collisions, rel=1e-6)
-    assert p == pytest.approx(power, rel=1e-6)
-    assert p * c.CARBON_SOLAR / n == pytest.approx(lambda_n2, rel=1e-6)
-    assert p * c.CARBON_SOLAR * HYDROGEN_PER_MSUN / 1.4 / c.L_SUN == pytest.approx(light_to_mass, rel=1e-3)
+    assert rate == close(collisions, rel=1e-6)
+    assert p == close(power, rel=1e-6)
+    assert p * c.CARBON_SOLAR / n == close(lambda_n2, rel=1e-6)
+    assert p * c.CARBON_SOLAR * HYDROGEN_PER_MSUN / 1.4 / c.L_SUN == close(light_to_mass, rel=1e-3)
+
+
+def test_goldsmith_is_the_set_of_ferrara_2019():
+    """Their collision strengths: 0.67 T^0.13 for electrons, 1.84e-4 T^0.64 for hydrogen atoms."""
+    t = np.geomspace(20.0, 1e4, 30)
+    electrons, atoms, _ = tl.deexcitation_rates(t)
+    unit = 8.629e-6 / (4.0 * np.sqrt(t))
+    np.testing.assert_allclose(electrons, unit * 0.67 * t**0.13, rtol=6e-3)
+    np.testing.assert_allclose(atoms, unit * 1.84e-4 * t**0.64, rtol=6e-3)
+
+
+def test_molecules_cool_as_published():
+    """Wiesenfeld & Goldsmith 2014: sub-critical cooling by H2, 1e-24 (11.5 + 4 e^(-100/T)) e^(-T_*/T)."""
+    t, n_h2 = np.array([20.0, 100.0, 400.0]), 1e-6
+    power = tl.net_power(t, tl.deexcitation_rate(t, 0.0, 0.0, n_h2))
+    published = 1e-24 * (11.5 + 4.0 * np.exp(-100.0 / t)) * np.exp(-91.211386 / t)
+    np.testing.assert_allclose(power / n_h2, published, rtol=1e-6)
 
 
 def test_draine_differs_from_goldsmith_as_stated():
@@ -80,10 +103,10 @@ def test_power_is_the_balance_of_the_levels():
 
 def test_limits():
     boltzmann = 2.0 * np.exp(-c.CII_T_STAR / 100.0)
-    assert tl.excited_fraction(100.0, 1e6) == pytest.approx(boltzmann / (1.0 + boltzmann), rel=1e-9)
+    assert tl.excited_fraction(100.0, 1e6) == close(boltzmann / (1.0 + boltzmann), rel=1e-9)
     # no collisions: the levels follow the CMB and nothing is emitted in excess of it
     cmb = 2.0 * np.exp(-c.CII_T_STAR / 30.0)
-    assert tl.excited_fraction(1e4, 0.0, 30.0) == pytest.approx(cmb / (1.0 + cmb), rel=1e-12)
+    assert tl.excited_fraction(1e4, 0.0, 30.0) == close(cmb / (1.0 + cmb), rel=1e-12)
     assert tl.net_power(1e4, 0.0, 30.0) == 0.0
     # thermal at the temperature of the CMB: no net line at any density
     assert tl.net_power(30.0, 1e-6, 30.0) == pytest.approx(0.0, abs=1e-32)
@@ -91,12 +114,25 @@ def test_limits():
 
 
 def test_ceiling_per_ion():
-    assert tl.net_power(1e9, 1e9) == pytest.approx(c.CII_PHOTON_ERG * c.CII_A_UL * 2.0 / 3.0, rel=1e-6)
-    assert tl.net_power(1e9, 1e9) == pytest.approx(1.92e-20, rel=2e-3)
+    assert tl.net_power(1e9, 1e9) == close(c.CII_PHOTON_ERG * c.CII_A_UL * 2.0 / 3.0, rel=1e-6)
+    assert tl.net_power(1e9, 1e9) == close(1.92e-20, rel=2e-3)
+    # hence at most 1/0.87 Lsun per Msun of gas of solar metallicity
+    brightest = 1.92e-20 * c.CARBON_SOLAR * HYDROGEN_PER_MSUN / 1.4 / c.L_SUN
+    assert 1.0 / brightest == pytest.approx(0.87, abs=0.005)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("function", [tl.excited_fraction, tl.net_power])
+def test_impossible_temperature(function, temperature):
+    with pytest.raises(InputError, match="temperature: found 1 of 2 values not above zero"):
+        function([10.0, temperature], 1e-9)
 
 
 def test_wrong_input():
     with pytest.raises(InputError, match="did you mean 'draine2011'"):
         tl.deexcitation_rates(100.0, "draine2001")
-    with pytest.raises(InputError, match="temperature"):
-        tl.net_power([10.0, 0.0], 1e-9)
+    with pytest.raises(InputError, match="n_H2"):
+        tl.deexcitation_rate(100.0, 0.0, 1.0, -1.0)
+    for function in (tl.excited_fraction, tl.net_power):
+        with pytest.raises(InputError, match="collisions"):
+            function(100.0, float("nan"))
