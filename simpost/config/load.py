@@ -7,13 +7,15 @@ import io
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from simpost.config.models import Config
 from simpost.core.errors import ConfigError, SimpostError, nearest_name
 from simpost.core.files import user_path
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class InvalidConfigError(SimpostError):
@@ -33,7 +35,7 @@ def load_config(path: str | Path) -> Config:
         With one line for each unknown key, wrong unit or value out of range (file and line named).
     """
     path = user_path(str(path), "configuration")
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     return resolve(raw, str(path))
 
 
@@ -41,10 +43,35 @@ def resolve(raw: dict[str, Any], source: str = "configuration") -> Config:
     """Validate a mapping as a configuration, laid over its preset."""
     preset = raw.get("preset")
     merged = raw if preset is None else _merge(_preset(preset, source), raw)
+    return validate(Config, merged, source, lines_of=raw)
+
+
+def validate(
+    kind: type[Model], content: dict[str, Any], source: str, lines_of: dict[str, Any] | None = None
+) -> Model:
+    """Validate the content of a YAML file as a model.
+
+    Parameters
+    ----------
+    kind : type
+        The pydantic model.
+    content : dict
+        Keys and values.
+    source : str
+        The file, for messages.
+    lines_of : dict, optional
+        As `read_yaml` returned it, for the line numbers in messages; default: `content`.
+
+    Raises
+    ------
+    InvalidConfigError
+        With one line for each unknown key, wrong unit or value out of range.
+    """
     try:
-        return Config.model_validate(_plain(merged))
+        return kind.model_validate(_plain(content))
     except ValidationError as error:
-        raise InvalidConfigError([_problem(item, raw, source) for item in error.errors()]) from None
+        raw = content if lines_of is None else lines_of
+        raise InvalidConfigError([_problem(kind, item, raw, source) for item in error.errors()]) from None
 
 
 def preset_names() -> list[str]:
@@ -53,7 +80,7 @@ def preset_names() -> list[str]:
     return sorted(Path(str(item)).stem for item in folder.iterdir() if str(item).endswith(".yaml"))
 
 
-def canonical_yaml(config: Config) -> str:
+def canonical_yaml(config: BaseModel) -> str:
     """The whole resolved configuration as YAML, keys in order, every default written out."""
     stream = io.StringIO()
     _yaml().dump(config.model_dump(mode="json"), stream)
@@ -74,7 +101,8 @@ def _yaml() -> Any:
     return yaml
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Keys and values of a YAML file; ConfigError if it is no such file."""
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -102,7 +130,7 @@ def _preset(name: Any, source: str) -> dict[str, Any]:
         raise ConfigError(
             f"{source}, preset", repr(name), "a packaged preset", nearest_name(str(name), preset_names())
         )
-    return _read_yaml(Path(str(resources.files("simpost") / "data" / "presets" / f"{name}.yaml")))
+    return read_yaml(Path(str(resources.files("simpost") / "data" / "presets" / f"{name}.yaml")))
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +153,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _problem(item: Any, raw: dict[str, Any], source: str) -> ConfigError:
+def _problem(kind: type[BaseModel], item: Any, raw: dict[str, Any], source: str) -> ConfigError:
     keys = [str(key) for key in item["loc"]]
     line = _line_of(raw, keys)
     where = (
@@ -133,7 +161,10 @@ def _problem(item: Any, raw: dict[str, Any], source: str) -> ConfigError:
     )
     if item["type"] == "extra_forbidden":
         return ConfigError(
-            where, "an unknown key", "a key simpost knows", nearest_name(keys[-1], _known_keys(keys[:-1]))
+            where,
+            "an unknown key",
+            "a key simpost knows",
+            nearest_name(keys[-1], _known_keys(kind, keys[:-1])),
         )
     if item["type"] == "missing":
         return ConfigError(where, "nothing", "this key is needed")
@@ -159,10 +190,10 @@ def _line_of(raw: Any, keys: list[str]) -> int | None:
     return line
 
 
-def _known_keys(keys: list[str]) -> list[str]:
-    model: Any = Config
+def _known_keys(kind: type[BaseModel], keys: list[str]) -> list[str]:
+    model: Any = kind
     for key in keys:
         annotation = model.model_fields[key].annotation if key in getattr(model, "model_fields", {}) else None
         candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), Config)
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), kind)
     return list(model.model_fields)

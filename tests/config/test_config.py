@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from simpost.config import InvalidConfigError, canonical_yaml, config_hash, load_config, preset_names, resolve
 from simpost.config.quantities import parse_quantity
 from simpost.core.errors import ConfigError, SimpostError
+from simpost.emission.cloudy.settings import load_cloudy_config
 
 MINIMAL = {"snapshots": ["sample:ramses-zoom"]}
 
@@ -39,6 +40,41 @@ def test_dumped_configuration_means_the_same(value, unit):
 
     again = resolve(YAML(typ="safe").load(canonical_yaml(config)))
     assert again.maps.width == pytest.approx(config.maps.width, rel=1e-11)
+
+
+ALL_VARIATIONS = ["pdf", "b", "mach", "mach_definition", "grid", "cmb"]
+
+
+@pytest.mark.parametrize(
+    ("written", "varied"),
+    [(True, ALL_VARIATIONS), (False, []), ([], []), (["cmb", "pdf"], ["pdf", "cmb"])],
+)
+def test_ensemble_is_all_none_or_a_list_in_one_order(written, varied):
+    assert resolve({**MINIMAL, "emission": {"ensemble": written}}).emission.ensemble == varied
+
+
+def test_ensemble_written_in_two_ways_is_one_configuration():
+    spellings = (True, ALL_VARIATIONS, ALL_VARIATIONS[::-1])
+    assert len({config_hash(resolve({**MINIMAL, "emission": {"ensemble": e}})) for e in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    ("emission", "message"),
+    [
+        (
+            {"ensemble": "all"},
+            "emission.ensemble: found 'all', expected true, false, or a list of pdf, b, mach",
+        ),
+        ({"ensemble": 1}, "emission.ensemble: found 1, expected true, false, or a list"),
+        ({"ensemble": None}, "emission.ensemble: found None, expected true, false, or a list"),
+        ({"ensemble": ["pfd"]}, "emission.ensemble.0: found 'pfd', expected 'pdf', 'b', 'mach'"),
+        ({"ensemble": ["b", "b"]}, "emission.ensemble: found b, b, expected each variation once"),
+        ({"ensemble": True, "lines": ["OI-63um"]}, "emission: found an 'ensemble' without its line"),
+    ],
+)
+def test_damaged_ensemble_is_one_line(emission, message):
+    lines = _errors({**MINIMAL, "emission": emission})
+    assert message in lines and "\n" not in lines
 
 
 def test_unknown_key_names_file_line_and_nearest(tmp_path):
@@ -127,4 +163,4 @@ def test_presets_and_examples_are_valid():
     examples = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
     assert examples
     for path in examples:
-        load_config(path)
+        (load_cloudy_config if path.stem == "cloudy_grid" else load_config)(path)
