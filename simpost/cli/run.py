@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from simpost.cli.main import print_json
 from simpost.core.errors import EXIT_OK, EXIT_TASKS_FAILED, EXIT_WRONG_INPUT
 
+if TYPE_CHECKING:
+    from simpost.config import Config
+    from simpost.pipeline.run import RunResult
+    from simpost.products import GalaxyProduct
+
 
 @click.command("run")
 @click.argument("config_path", metavar="CONFIG", type=click.Path())
 @click.option("--output", help="Folder for the results, instead of the configuration's.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(config_path: str, output: str | None, as_json: bool) -> int:
-    """Make maps, FITS files, figures and a summary of every galaxy that CONFIG names."""
-    from simpost.cli.progress import Progress
+@click.option("--quiet", is_flag=True, help="Print no progress, notes and coverage.")
+def command(config_path: str, output: str | None, as_json: bool, quiet: bool) -> int:
+    """Make maps, FITS files, figures and a summary of every galaxy that CONFIG names.
+
+    Under the summary stands what each galaxy rests on: shares of its gas mass and of its [CII].
+    """
     from simpost.config import load_config
 
     config = load_config(config_path)
     if output:
         config = config.model_copy(update={"output": output})
-    with Progress() as progress:
-        progress.report("starting", 0.0)
-        from simpost.pipeline import run
-
-        result = run(config, progress.report)
-    for note in result.notes:
+    result = _run(config, quiet)
+    for note in [] if quiet else result.notes:
         click.echo(f"note: {note}", err=True)
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -41,9 +46,37 @@ def command(config_path: str, output: str | None, as_json: bool) -> int:
             print_json({"rows": rows, "folders": [str(path) for path in result.paths]})
         else:
             print_summary(rows, sys.stdout)
+            if not quiet:
+                _print_coverage(result.products, config)
             click.echo(
                 f"results in {config.output}: product.h5, maps.fits and panel_*.png per galaxy, summary.ecsv"
             )
     if result.failures:
         return EXIT_TASKS_FAILED if result.products else EXIT_WRONG_INPUT
     return EXIT_OK
+
+
+def _run(config: Config, quiet: bool) -> RunResult:
+    from simpost.cli.progress import Progress
+
+    if quiet:
+        from simpost.pipeline import run
+
+        return run(config)
+    with Progress() as progress:
+        progress.report("starting", 0.0)
+        from simpost.pipeline import run
+
+        return run(config, progress.report)
+
+
+def _print_coverage(products: list[GalaxyProduct], config: Config) -> None:
+    from simpost.emission.grid import load_grid
+    from simpost.figures.coverage_report import coverage_text
+
+    axes = load_grid(config.emission.grid).axes
+    for product in products:
+        text = coverage_text(product, axes)
+        if text:
+            click.echo("\n".join(["", *text]))
+    click.echo()

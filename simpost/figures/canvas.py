@@ -11,6 +11,9 @@ from simpost.core.files import keep_matplotlib_in_cache, write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+EMPTY = "0.88"  # colour of what has no value
+TEXT_SIZE = 8.0  # pt
+
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure [inch] drawn by Agg, whatever backend the user has chosen."""

@@ -1,4 +1,4 @@
-"""One page per galaxy: gas, [CII], star formation and the gas-to-[CII] ratio on identical pixels."""
+"""One page per galaxy: gas, [CII], star formation and the gas-to-[CII] ratio, and what they rest on."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simpost.figures.canvas import new_figure, save_png
+from simpost.figures.canvas import EMPTY, TEXT_SIZE, new_figure, save_png
+from simpost.figures.coverage import coverage_height, draw_coverage
 from simpost.products.product import GalaxyProduct, ViewProduct
 from simpost.products.schema import LINE_CII
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 SCALE_BAR = "scale-bar"  # gid of the bar, by which it is found in the figure
 DYNAMIC_RANGE = 1e4  # of the colour bars, below the brightest pixels
 RATIO_RANGE = 1e3  # of the colour bar of W, above the lowest pixels
 FAINTEST = 1e-2  # of the lowest colour: below it lie only the last digits of kernels' edges
-EMPTY = "0.88"  # colour of pixels without a value
-TEXT_SIZE = 8.0  # pt
+WIDTH, HEIGHT = 7.1, 8.1  # inch, of the four maps
 SHORT_RANGE_DEX = 2.3
 
 _GAS = r"$\Sigma_{\rm gas}$"
@@ -72,20 +72,32 @@ def galaxy_panel(product: GalaxyProduct, view: str, path: Path | str) -> None:
 def galaxy_figure(product: GalaxyProduct, view: str) -> Figure:
     """Return the figure that `galaxy_panel` saves."""
     seen = product.view(view)
-    figure = new_figure(7.1, 8.1)
-    axes = figure.subplots(2, 2)
+    below = coverage_height(product)
+    figure = new_figure(WIDTH, HEIGHT + below)
+    maps, bars = _parts(figure, below)
+    axes = maps.subplots(2, 2)
+    if bars is not None:
+        draw_coverage(bars, product)
     half = 0.5 * seen.attributes["width"]
     faintest = FAINTEST if "kernel" in seen.attributes else 0.0
     for axis, picture in zip(axes.flat, _pictures(seen), strict=True):
         _draw(figure, axis, picture, half, faintest)
     _draw_scale_bar(axes[0, 0], half, seen.map("surface_density_gas").values)
     galaxy = product.galaxy
-    figure.suptitle(
+    maps.suptitle(
         f"{galaxy['id']},  z = {galaxy['redshift']:.2f},  view {view}",
         fontsize=TEXT_SIZE + 2,
         parse_math=False,
     )
     return figure
+
+
+def _parts(figure: Figure, below: float) -> tuple[Figure | SubFigure, SubFigure | None]:
+    """Where the maps go, and what is left below them."""
+    if below == 0.0:
+        return figure, None
+    maps, bars = figure.subfigures(2, 1, squeeze=False, height_ratios=(HEIGHT, below), hspace=0.0).flat
+    return maps, bars
 
 
 def _pictures(view: ViewProduct) -> list[Picture]:

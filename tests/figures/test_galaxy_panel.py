@@ -172,7 +172,7 @@ def test_title_is_taken_literally_and_file_is_whole(tmp_path):
     product = made_up.disc_galaxy(pixels=50, id="a$b$_1")
     galaxy_panel(product, "z", tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(PNG)
-    assert galaxy_figure(product, "z").get_suptitle() == "a$b$_1,  z = 6.03,  view z"
+    assert galaxy_figure(product, "z").subfigs[0].get_suptitle() == "a$b$_1,  z = 6.03,  view z"
     with pytest.raises(InputError, match="no view 'y'"):
         galaxy_panel(product, "y", tmp_path / "q.png")
     assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
