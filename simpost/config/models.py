@@ -6,9 +6,9 @@ otherwise; a preset is a YAML file of the package that changes some of them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time
 
@@ -142,6 +142,9 @@ class IsmConfig(Section):
     )
 
 
+Variation = Literal["pdf", "b", "mach", "mach_definition", "grid", "cmb"]
+
+
 class EmissionConfig(Section):
     """Line luminosities."""
 
@@ -152,6 +155,10 @@ class EmissionConfig(Section):
     pdf_column: Literal["cell", "clump", "depth"] = Field("cell", description="column of a sub-element")
     illumination: Literal["one_sided", "two_sided"] = Field("one_sided", description="slab geometry")
     cmb: bool = Field(True, description="correct for the cosmic microwave background")
+    cmb_on: Literal["node", "cell"] = Field(
+        "node", description="correct every density of the sub-grid PDF, or the cell at its mean density"
+    )
+    at: dict[str, float] = Field({}, description="values (log10) of axes of the grid that cells do not have")
     warn_outside: float = Field(0.2, ge=0, le=1, description="share of L from outside the table that warns")
     refuse_outside: float | None = Field(
         None,
@@ -159,6 +166,34 @@ class EmissionConfig(Section):
         le=1,
         description="share of L from outside the table above which a galaxy is refused; default: never",
     )
+    ensemble: list[Variation] = Field(
+        [],
+        description="model uncertainty of [CII]: what to vary, one at a time; `true`: all, `false`: nothing",
+    )
+
+    @field_validator("ensemble", mode="before")
+    @classmethod
+    def _all_or_none(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return list(get_args(Variation)) if value else []
+        if not isinstance(value, list):
+            raise ValueError(
+                f"{value!r}; expected: true, false, or a list of {', '.join(get_args(Variation))}"
+            )
+        return value
+
+    @field_validator("ensemble")
+    @classmethod
+    def _each_once(cls, value: list[Variation]) -> list[Variation]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"{', '.join(value)}; expected: each variation once")
+        return [variation for variation in get_args(Variation) if variation in value]
+
+    @model_validator(mode="after")
+    def _ensemble_has_its_line(self) -> EmissionConfig:
+        if self.ensemble and "CII-158um" not in self.lines:
+            raise ValueError("an 'ensemble' without its line; expected: CII-158um among 'lines'")
+        return self
 
 
 class Config(Section):

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simpost.config import Config
-from simpost.core import constants as c
 from simpost.core.errors import InputError
-from simpost.core.units import HYDROGEN_PER_MSUN
 from simpost.emission.density_pdf import AveragedTable
-from simpost.emission.luminosity import CellLuminosity, line_luminosity, table_marks
+from simpost.emission.luminosity import CellLuminosity, table_marks
 from simpost.ism.recipes import Recipes, choose_recipes
 from simpost.ism.state import Surroundings, gas_state, survey
 from simpost.maps.deposit import Depositor, MapResult
 from simpost.maps.smoothing import smoothing_kernel
 from simpost.maps.view import View
+from simpost.pipeline.ensemble import NO_ENSEMBLE, Ensemble, EnsemblePass, EnsembleResult
+from simpost.pipeline.lighting import light_cells
 from simpost.pipeline.tally import Tally
 from simpost.products import Coverage, FieldOrigin
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
@@ -58,10 +58,16 @@ class GalaxyMaps:
     n_cells: int
     wind_mass: float
     notes: tuple[str, ...]
+    ensemble: EnsembleResult | None
 
 
 def map_galaxy(
-    snapshot: Snapshot, galaxy: Galaxy, config: Config, tables: dict[str, AveragedTable], report: Report
+    snapshot: Snapshot,
+    galaxy: Galaxy,
+    config: Config,
+    tables: dict[str, AveragedTable],
+    report: Report,
+    ensemble: Ensemble = NO_ENSEMBLE,
 ) -> GalaxyMaps:
     """Read, state, light and deposit the cells around a galaxy.
 
@@ -71,6 +77,8 @@ def map_galaxy(
         Averaged line tables at the redshift of the snapshot, by label.
     report : callable
         Called with a stage and its progress (0 to 1).
+    ensemble : Ensemble
+        Other models of the [CII] luminosity; default none.
 
     Raises
     ------
@@ -93,7 +101,8 @@ def map_galaxy(
     around = survey(snapshot, region, stars, recipes, config.ism, cutoff=virial or np.inf, reach=reach)
     report("cells", 0.3)
     lines = list(tables) if recipes.has_lines else []
-    cells = _Cells(snapshot, region, recipes, around, config, {line: tables[line] for line in lines}, views)
+    lit = {line: tables[line] for line in lines}
+    cells = _Cells(snapshot, region, recipes, around, config, lit, views, ensemble)
     cells.deposit(lambda share: report("cells", 0.3 + 0.6 * share))
     if cells.n_inside == 0:
         raise InputError(
@@ -104,9 +113,10 @@ def map_galaxy(
         )
     star_maps, star_totals = _star_maps(stars, views, 0.5 * width)
     report("maps", 0.9)
+    gas, of_ensemble = cells.finish()
     return GalaxyMaps(
         views=views,
-        gas={view.name: depositor.finish() for view, depositor in zip(views, cells.depositors, strict=True)},
+        gas=gas,
         stars=star_maps,
         totals=cells.totals | star_totals,
         coverage=cells.tally.coverage(),
@@ -115,7 +125,12 @@ def map_galaxy(
         stellar=stars,
         n_cells=cells.n_inside,
         wind_mass=float(snapshot.wind(Cube(galaxy.centre, 0.5 * width))["mass"].sum()),
-        notes=(*notes, *(table.note for table in tables.values() if table.note)),
+        notes=(
+            *notes,
+            *(table.note for table in tables.values() if table.note),
+            *(of_ensemble.notes(config.emission.warn_outside) if of_ensemble is not None else ()),
+        ),
+        ensemble=of_ensemble,
     )
 
 
@@ -179,14 +194,16 @@ class _Cells:
         config: Config,
         tables: dict[str, AveragedTable],
         views: tuple[View, ...],
+        ensemble: Ensemble,
     ) -> None:
         self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
         self._config, self._tables = config, tables
         self._half_width = 0.5 * views[0].width
         self._window = 0.5 * max(views[0].width, views[0].depth)
         self._reach = _reach(snapshot.info.geometry, config.maps.kernel)
-        names = quantity_names(snapshot, recipes, list(tables))
-        self.depositors = [Depositor(view, names, config.maps.kernel) for view in views]
+        self._members = EnsemblePass(ensemble, config)
+        names = quantity_names(snapshot, recipes, list(tables)) + self._members.names
+        self._depositors = [Depositor(view, names, config.maps.kernel) for view in views]
         self.tally = Tally()
         self.totals = dict.fromkeys(names, 0.0)
         self.n_inside = 0
@@ -204,40 +221,43 @@ class _Cells:
             state, marks = gas_state(
                 chunk.select(drawn), rows, self._around, self._snapshot.info, self._recipes, self._config.ism
             )
-            emission = {line: self._emission(state, table) for line, table in self._tables.items()}
+            emission = {
+                line: light_cells(state, state["mach"], table, self._config.emission)
+                for line, table in self._tables.items()
+            }
+            share = self._share_in_cube(state)
             quantities = _quantities(state, emission, self._recipes, self._config.maps.helium)
-            for depositor in self.depositors:
+            quantities |= self._members.light(state, share)
+            for depositor in self._depositors:
                 if self._snapshot.info.geometry == LEAVES:
                     depositor.add_leaves(state["position"], state["size"], quantities)
                 else:
                     radius = np.cbrt(0.75 / np.pi) * state["size"]
                     depositor.add_cells(state["position"], radius, quantities)
-            self._account(state, marks, emission, quantities)
+            self._account(state, share, marks, emission, quantities)
             report(start / total)
 
-    def _emission(self, state: Columns, table: AveragedTable) -> CellLuminosity:
-        return line_luminosity(
-            table,
-            state["n_H"],
-            state["metallicity"] / c.Z_SUN,
-            state["habing"],
-            state["column_density"],
-            state["mach"],
-            state["ionising"],
-            state["mass"] * state["hydrogen_fraction"] * HYDROGEN_PER_MSUN,
-            dark=state["dark"],
-            illumination=self._config.emission.illumination,
-        )
+    def finish(self) -> tuple[dict[str, dict[str, MapResult]], EnsembleResult | None]:
+        """Maps by view and quantity; and the ensemble, whose members' maps are no longer needed."""
+        maps = {depositor.view.name: depositor.finish() for depositor in self._depositors}
+        beyond = self.tally.coverage().get(BEYOND_TABLE)
+        share = beyond.share_of_luminosity if beyond is not None else float("nan")
+        ensemble = self._members.result(maps, self.totals, share)
+        for name in self._members.names:
+            del self.totals[name]
+            for of_view in maps.values():
+                del of_view[name]
+        return maps, ensemble
 
     def _account(
         self,
         state: Columns,
+        share: Array,
         marks: dict[str, NDArray[np.bool_]],
         emission: dict[str, CellLuminosity],
         quantities: dict[str, Array],
     ) -> None:
         """Totals and shares over the cube of the maps' width: by the part of each cell inside."""
-        share = self._share_in_cube(state)
         inside = share > 0.0
         share = share[inside]
         self.n_inside += len(share)

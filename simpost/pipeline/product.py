@@ -16,13 +16,14 @@ from simpost.maps.deposit import MapResult, ratio_map
 from simpost.maps.view import View
 from simpost.pipeline.galaxy import MEANS, WINDOWS, GalaxyMaps
 from simpost.products import GalaxyProduct, ProductMap, ViewProduct
-from simpost.products.schema import LINE_CII, map_unit
+from simpost.products.schema import LINE_CII, PERCENTILES, map_unit
 from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.protocol import LEAVES, Snapshot
 
 HEADER_BYTES = 1 << 16  # digested of every snapshot file: enough to tell files apart, quick on any disk
 INNER_RADIUS = 0.15  # of R_200c, for the stellar mass (our choice)
 _MEAN_REASON = "a mean is not conserved"
+_PERCENTILE_REASON = "a percentile is not conserved"
 
 
 def make_product(
@@ -43,6 +44,7 @@ def make_product(
         config=canonical_yaml(config),
         config_hash=config_hash(config),
         provenance=_provenance(snapshot, galaxy, maps, config),
+        ensemble=maps.ensemble.rows if maps.ensemble is not None else (),
     )
 
 
@@ -75,6 +77,11 @@ def _view_product(view: View, maps: GalaxyMaps, snapshot: Snapshot, config: Conf
                 values = ratio_map(gas[f"{mean} x {weight}"], gas[quantity])
                 reason = {"weight": weight, "closure_reason": _MEAN_REASON}
                 images[name] = ProductMap(values, map_unit(name), math.nan, reason)
+    if maps.ensemble is not None:
+        for percentile, values in maps.ensemble.maps.get(view.name, {}).items():
+            name = f"surface_brightness_{LINE_CII}_{percentile}"
+            reason = {"closure_reason": _PERCENTILE_REASON}
+            images[name] = ProductMap(values, map_unit(name), math.nan, reason)
     return ViewProduct(attributes, images)
 
 
@@ -106,6 +113,8 @@ def _galaxy_attributes(
     scalars.put(values, "R_200c", galaxy.r_200c, "never 200 times the critical density")
     scalars.put(values, "M_200c", galaxy.m_200c, "never 200 times the critical density")
     _put_integrals(values, scalars, maps, tables)
+    if config.emission.ensemble:
+        _put_range(values, scalars, maps)
     if np.isfinite(galaxy.r_200c):
         near = np.linalg.norm(maps.stellar["position"], axis=1) < INNER_RADIUS * galaxy.r_200c
         values["M_stars_inner"] = float(maps.stellar["mass"][near].sum())
@@ -156,6 +165,15 @@ def _put_integrals(
     values["depletion_time_source"] = source
     depletion_time = _ratio(values["M_gas"], values[source]) / 1e6
     scalars.put(values, "depletion_time", depletion_time, values.get(f"{source}_reason", "no star formation"))
+
+
+def _put_range(values: dict[str, Any], scalars: _Scalars, maps: GalaxyMaps) -> None:
+    """Percentiles of the [CII] luminosity over the ensemble."""
+    for percentile in PERCENTILES:
+        value, reason = math.nan, "; ".join(maps.recipes.missing) or "no ensemble"
+        if maps.ensemble is not None:
+            value, reason = maps.ensemble.luminosity[percentile], maps.ensemble.reason
+        scalars.put(values, f"L_{LINE_CII}_{percentile}", value, reason)
 
 
 def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import glob
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,13 @@ import numpy as np
 from simpost.config import Config, canonical_yaml, config_hash
 from simpost.core.errors import ConfigError, InputError, SimpostError
 from simpost.core.files import user_path, whole_folder, write_whole
-from simpost.emission.density_pdf import AveragedTable, average_over_pdf
-from simpost.emission.grid import LineGrid, load_grid
+from simpost.emission.density_pdf import AveragedTable
+from simpost.emission.grid import LineGrid
 from simpost.figures.panel import galaxy_panel
+from simpost.ism.recipes import choose_recipes
+from simpost.pipeline.ensemble import Ensemble, prepare_ensemble
 from simpost.pipeline.galaxy import Report, check_coverage, map_galaxy
+from simpost.pipeline.lighting import averaged_table, line_grid
 from simpost.pipeline.product import make_product
 from simpost.products import GalaxyProduct, read_product, write_product
 from simpost.products.fits import write_fits
@@ -51,7 +54,7 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
         cannot be used.
     """
     paths = _snapshot_paths(config)
-    grid = load_grid(config.emission.grid)
+    grid = line_grid(config.emission)
     for line in config.emission.lines:
         grid.line(line)  # refuse an unknown line before anything is read
     output = _check_output(config)
@@ -63,6 +66,8 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
                 _run_snapshot(path, label, output, config, grid, result, within)
             except SimpostError as error:
                 result.failures.append(str(error))
+            # figures leave cycles that hold the frames of the run, and with them the line tables
+            gc.collect()
     finally:  # also when the run is stopped: what is done is summed up
         if result.products:
             rows = summary_rows(result.products)
@@ -85,15 +90,20 @@ def _run_snapshot(
 ) -> None:
     report(f"{label}: opening", 0.0)
     snapshot = open_snapshot(path, config.reader)
-    report(f"{label}: line tables at z = {snapshot.info.redshift:.2f}", 0.02)
-    tables = _line_tables(grid, config, snapshot.info.redshift)
+    redshift = snapshot.info.redshift
+    report(f"{label}: line tables at z = {redshift:.2f}", 0.02)
+    options = config.emission
+    tables = {line: averaged_table(grid, line, options, redshift) for line in options.lines}
+    if options.ensemble:
+        report(f"{label}: line tables of the ensemble", 0.06)
+    ensemble = prepare_ensemble(config, choose_recipes(snapshot.info, config.ism), tables, redshift)
     report(f"{label}: galaxies", 0.2)
     galaxies = _galaxies(snapshot, config)
     for index, galaxy in enumerate(galaxies):
         name = f"{label}_{galaxy.identity}"
         within = _part(report, index, len(galaxies), start=0.3)
         try:
-            product, warnings = _make_galaxy(snapshot, galaxy, name, tables, config, within)
+            product, warnings = _make_galaxy(snapshot, galaxy, name, tables, ensemble, config, within)
             within(f"{name}: files and figures", 0.92)
             _claim_output(output, config)
             _write_galaxy(product, output / name)
@@ -113,32 +123,17 @@ def _run_snapshot(
             result.notes.extend(f"{name}: {note}" for note in product.provenance["notes"])
 
 
-def _line_tables(grid: LineGrid, config: Config, redshift: float) -> dict[str, AveragedTable]:
-    options = config.emission
-    return {
-        line: average_over_pdf(
-            grid,
-            line,
-            options.pdf,
-            options.pdf_b,
-            redshift if options.cmb else None,
-            options.pdf_column,
-            workers=os.cpu_count() or 1,
-        )
-        for line in options.lines
-    }
-
-
 def _make_galaxy(
     snapshot: Snapshot,
     galaxy: Galaxy,
     name: str,
     tables: dict[str, AveragedTable],
+    ensemble: Ensemble,
     config: Config,
     report: Report,
 ) -> tuple[GalaxyProduct, list[str]]:
     maps = map_galaxy(
-        snapshot, galaxy, config, tables, lambda stage, share: report(f"{name}: {stage}", share)
+        snapshot, galaxy, config, tables, lambda stage, share: report(f"{name}: {stage}", share), ensemble
     )
     warnings = check_coverage(maps.coverage, config, name)
     return make_product(snapshot, galaxy, name, maps, tables, config), warnings

@@ -76,7 +76,7 @@ def _check_lengths(
     path: str, value: Any, entry: Entry, lengths: dict[tuple[str, str], int], what: str
 ) -> None:
     """Axes of the same name must have the same length within one view or one table."""
-    scope = "/".join(path.split("/")[:3])
+    scope = parent_path(path) if entry.kind == "column" else "/".join(path.split("/")[:3])
     for axis, length in zip(entry.shape, np.shape(value), strict=True):
         wanted = axis if isinstance(axis, int) else lengths.setdefault((scope, axis), length)
         if length != wanted:

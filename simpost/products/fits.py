@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
 from simpost.core.files import write_whole
 from simpost.products.astropy_units import fits_unit
-from simpost.products.product import GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.product import EnsembleMember, GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.schema import find_entry
 
 if TYPE_CHECKING:
-    from astropy.io.fits import Header, ImageHDU
+    from astropy.io.fits import BinTableHDU, Header, ImageHDU
 
 
 def write_fits(
@@ -29,6 +31,7 @@ def write_fits(
 ) -> None:
     """Write one image HDU per map and view: EXTNAME is the map, EXTVER and VIEW the view.
 
+    The members of an ensemble, if there is one, follow as the table `ENSEMBLE`.
     Images are (ny, nx) as in the product. The primary WCS is a tangent projection of the sky as seen from
     Earth with north up and east to the left, the alternate WCS `K` the offset from the centre in kpc.
 
@@ -64,6 +67,8 @@ def write_fits(
             hdu.header.update(_sky_wcs(image, view.attributes["pixel"] / distance, ra, dec))
             hdu.header.update(_offset_wcs(image, view.attributes["pixel"]))
             hdus.append(hdu)
+    if product.ensemble:
+        hdus.append(_ensemble_hdu(product))
     buffer = io.BytesIO()
     hdus.writeto(buffer, output_verify="exception")
     write_whole(path, buffer.getvalue())
@@ -127,6 +132,22 @@ def _image_hdu(name: str, image: ProductMap) -> ImageHDU:
     if "weight" in image.attributes:
         hdu.header["WEIGHT"] = _ascii(image.attributes["weight"])
     return hdu
+
+
+def _ensemble_hdu(product: GalaxyProduct) -> BinTableHDU:
+    from astropy.io import fits
+
+    columns = []
+    for name in (field.name for field in fields(EnsembleMember)):
+        values = [getattr(member, name) for member in product.ensemble]
+        if isinstance(values[0], str):
+            texts = [_ascii(text) for text in values]
+            columns.append(fits.Column(name, f"{max(1, *map(len, texts))}A", array=texts))
+        else:
+            entry = find_entry(f"/ensemble/{name}")
+            unit = fits_unit(entry.unit) if entry is not None else ""
+            columns.append(fits.Column(name, "D", unit=unit or None, array=values))
+    return fits.BinTableHDU.from_columns(columns, header=_galaxy_header(product), name="ENSEMBLE")
 
 
 def _sky_wcs(image: ProductMap, pixel_radian: float, ra: float, dec: float) -> Header:

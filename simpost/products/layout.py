@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from simpost.core import units as u
 from simpost.core.errors import InputError
-from simpost.products.product import Coverage, FieldOrigin, GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.product import (
+    Coverage,
+    EnsembleMember,
+    FieldOrigin,
+    GalaxyProduct,
+    ProductMap,
+    ViewProduct,
+)
 from simpost.products.schema import SCHEMA_VERSION, attribute_units, find_entry
 
 
@@ -32,6 +40,9 @@ def flatten(product: GalaxyProduct) -> dict[str, Any]:
         _add_table(items, "/coverage/shares", {column: [getattr(share, column) for share in shares]})
     for column in ("column", "origin", "share_of_mass"):
         _add_table(items, "/coverage/fields", {column: [getattr(row, column) for row in product.fields]})
+    if product.ensemble:
+        for column in (field.name for field in fields(EnsembleMember)):
+            _add_table(items, "/ensemble", {column: [getattr(row, column) for row in product.ensemble]})
     for name, view in product.views.items():
         _add_view(items, f"/views/{name}", view)
     return items
@@ -78,8 +89,8 @@ def assemble(items: dict[str, Any]) -> GalaxyProduct:
     """Rebuild the product from checked `items`; the inverse of `flatten`."""
     shares = _columns(items, "/coverage/shares")
     rows = zip(shares["share_of_cells"], shares["share_of_mass"], shares["share_of_luminosity"], strict=True)
-    fields = _columns(items, "/coverage/fields")
-    origins = zip(fields["column"], fields["origin"], fields["share_of_mass"], strict=True)
+    columns = _columns(items, "/coverage/fields")
+    origins = zip(columns["column"], columns["origin"], columns["share_of_mass"], strict=True)
     views = dict.fromkeys(
         path.split("/")[2].partition("@")[0] for path in items if path.startswith("/views/")
     )
@@ -93,9 +104,16 @@ def assemble(items: dict[str, Any]) -> GalaxyProduct:
         config=items["/@config"],
         config_hash=items["/@config_hash"],
         provenance=json.loads(items["/@provenance"]),
+        ensemble=_ensemble(_columns(items, "/ensemble")),
         simpost_version=items["/@simpost_version"],
         created=items["/@created"],
     )
+
+
+def _ensemble(columns: dict[str, Any]) -> tuple[EnsembleMember, ...]:
+    names = [field.name for field in fields(EnsembleMember)]
+    rows = zip(*(columns[name].tolist() for name in names), strict=True) if columns else ()
+    return tuple(EnsembleMember(*row) for row in rows)
 
 
 def _attributes(items: dict[str, Any], holder: str) -> dict[str, Any]:

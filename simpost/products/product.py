@@ -68,6 +68,44 @@ class FieldOrigin:
         _check_share(f"share_of_mass of {self.column}", self.share_of_mass)
 
 
+@dataclass(frozen=True)
+class EnsembleMember:
+    """The [CII] luminosity of a galaxy under one modelling choice that differs from the configured one.
+
+    Attributes
+    ----------
+    name : str
+        For example `pdf = volume`; the first member of an ensemble is `as configured`.
+    differs : str
+        What was changed; empty for the configured model.
+    luminosity : float
+        In the region [Lsun]; NaN if the member was left out.
+    ratio : float
+        To the configured model; NaN where either is missing or that one is dark.
+    share_beyond_table : float
+        Share of the luminosity from cells beyond the line grid.
+    closure : float
+        Of the member's own map, the worst of all views; NaN if there is nothing to compare.
+    left_out : str
+        Why the member was left out, else empty.
+    """
+
+    name: str
+    differs: str
+    luminosity: float
+    ratio: float
+    share_beyond_table: float
+    closure: float
+    left_out: str = ""
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.luminosity) and not self.left_out:
+            raise InputError(
+                f"ensemble member {self.name}", "NaN without a reason", "a number", "or left_out"
+            )
+        _check_share(f"share_beyond_table of {self.name}", self.share_beyond_table)
+
+
 @dataclass(frozen=True, eq=False)
 class ProductMap:
     """An image (ny, nx), row 0 at the bottom, or a cube (nv, ny, nx), in `unit`.
@@ -110,7 +148,7 @@ class GalaxyProduct:
 
     `galaxy`, and the attributes of views and maps, hold the names and units of `schema.SCHEMA`; vectors are
     arrays (3,). `coverage` and `fields` say what the numbers rest on. `config` is canonical YAML,
-    `provenance` anything that JSON can hold.
+    `provenance` anything that JSON can hold. `ensemble` is empty unless model uncertainty was asked for.
     """
 
     galaxy: dict[str, Any]
@@ -120,6 +158,7 @@ class GalaxyProduct:
     config: str
     config_hash: str
     provenance: dict[str, Any]
+    ensemble: tuple[EnsembleMember, ...] = ()
     simpost_version: str = field(default_factory=_version)
     created: str = field(default_factory=_now)
 

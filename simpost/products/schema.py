@@ -15,6 +15,7 @@ from simpost.core import units as u
 
 SCHEMA_VERSION = 1
 LINE_CII = "CII-158um"
+PERCENTILES = {"p16": 16.0, "p84": 84.0}  # of the ensemble, by the ending of names
 BEYOND_TABLE = "beyond_table"  # coverage row: cells beyond any axis of the line grid
 
 Kind = Literal["attribute", "map", "column", "dataset"]
@@ -113,10 +114,14 @@ def _vector(group: str, name: str, unit: str, description: str) -> Entry:
     return Entry(f"{group}@{name}", "attribute", unit, "float", (3,), description)
 
 
-def _column(table: str, name: str, dtype: Dtype, description: str) -> Entry:
-    unit = "" if dtype == "text" else u.DIMENSIONLESS
-    blank = dtype == "float"
-    return Entry(f"/coverage/{table}/{name}", "column", unit, dtype, ("rows",), description, blank=blank)
+def _column(table: str, name: str, dtype: Dtype, description: str, unit: str = u.DIMENSIONLESS) -> Entry:
+    text = dtype == "text"
+    path, of_text = f"{table}/{name}", "" if text else unit
+    return Entry(path, "column", of_text, dtype, ("rows",), description, blank=not text)
+
+
+def _percentile(name: str) -> str:
+    return f"{PERCENTILES[name]:.0f}th percentile over the members of the ensemble"
 
 
 def _map(name: str, unit: str, description: str, source: str, required: bool = False) -> Entry:
@@ -203,6 +208,10 @@ _INTEGRALS = (
     ),
     _optional("M_stars_inner", u.MASS, "stellar mass within 0.15 R_200c", "simpost"),
     _optional("L_<line>", u.LUMINOSITY, "luminosity of the line in the region", "Vallini+2025"),
+    *(
+        _optional(f"L_{LINE_CII}_{name}", u.LUMINOSITY, f"luminosity, {_percentile(name)}", "simpost")
+        for name in PERCENTILES
+    ),
     _optional(
         "half_light_radius_<line>", u.LENGTH, "radius of half the light, from its centroid", "Vallini+2025"
     ),
@@ -215,15 +224,31 @@ _INTEGRALS = (
 
 _COVERAGE = (
     _column(
-        "shares", "name", "text", f"what the cells share; `{BEYOND_TABLE}`: beyond any axis of the line grid"
+        "/coverage/shares",
+        "name",
+        "text",
+        f"what the cells share; `{BEYOND_TABLE}`: beyond any axis of the line grid",
     ),
-    _column("shares", "share_of_cells", "float", "share of the number of cells"),
-    _column("shares", "share_of_mass", "float", "share of the gas mass"),
-    _column("shares", "share_of_luminosity", "float", f"share of the {LINE_CII} luminosity"),
-    _column("fields", "column", "text", "column of the gas or the stars"),
-    _column("fields", "origin", "text", "`read: <where>`, `derived: <recipe>` or `override: <by whom>`"),
-    _column("fields", "share_of_mass", "float", "share of the mass whose value came this way"),
+    _column("/coverage/shares", "share_of_cells", "float", "share of the number of cells"),
+    _column("/coverage/shares", "share_of_mass", "float", "share of the gas mass"),
+    _column("/coverage/shares", "share_of_luminosity", "float", f"share of the {LINE_CII} luminosity"),
+    _column("/coverage/fields", "column", "text", "column of the gas or the stars"),
+    _column(
+        "/coverage/fields", "origin", "text", "`read: <where>`, `derived: <recipe>` or `override: <by whom>`"
+    ),
+    _column("/coverage/fields", "share_of_mass", "float", "share of the mass whose value came this way"),
     Entry("/coverage/<name>/<name>@unit", "attribute", "", "text", (), "unit of the column", required=False),
+)
+
+_ENSEMBLE = (
+    _column("/ensemble", "name", "text", "member of the ensemble; the first is the configured model"),
+    _column("/ensemble", "differs", "text", "what was changed, one thing at a time"),
+    _column("/ensemble", "luminosity", "float", f"{LINE_CII} luminosity in the region", u.LUMINOSITY),
+    _column("/ensemble", "ratio", "float", "luminosity over that of the configured model"),
+    _column("/ensemble", "share_beyond_table", "float", "share of it from cells beyond the line grid"),
+    _column("/ensemble", "closure", "float", "of the member's own map, the worst of all views"),
+    _column("/ensemble", "left_out", "text", "why the member was left out, else empty"),
+    Entry("/ensemble/<name>@unit", "attribute", "", "text", (), "unit of the column", required=False),
 )
 
 _VIEW = (
@@ -264,6 +289,10 @@ _MAPS = (
         for e in _SFR
     ),
     _map("surface_brightness_<line>", u.SURFACE_BRIGHTNESS, "emitted line luminosity", "Vallini+2025"),
+    *(
+        _map(f"surface_brightness_{LINE_CII}_{p}", u.SURFACE_BRIGHTNESS, _percentile(p), "simpost")
+        for p in PERCENTILES
+    ),
     *(
         _map(f"mean_{name}_<weight>_weighted", unit, f"mean {meaning}, {_WEIGHTING}", "Vallini+2025")
         for name, unit, meaning in _MEANS
@@ -315,6 +344,7 @@ SCHEMA: tuple[Entry, ...] = (
     *_SETTINGS,
     *_INTEGRALS,
     *_COVERAGE,
+    *_ENSEMBLE,
     *_VIEW,
     *_MAPS,
     *_image_attributes("/views/<view>/maps/<map>"),

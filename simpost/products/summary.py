@@ -27,12 +27,16 @@ _EDGES = 2  # characters beside the outermost columns
 
 @dataclass(frozen=True)
 class SummaryColumn:
-    """Name and unit of a column, its heading on a terminal and how its numbers are printed there."""
+    """Name and unit of a column, its heading on a terminal and how its numbers are printed there.
+
+    An `optional` column is printed only where a galaxy has a number for it.
+    """
 
     name: str
     unit: str
     heading: str
     form: str
+    optional: bool = False
 
     def shown(self, row: Row) -> str:
         """Text of this column of `row`; `-` where there is no number."""
@@ -49,6 +53,8 @@ COLUMNS = (
     SummaryColumn("M_gas", u.MASS, "M_gas", ".3g"),
     SummaryColumn("M_neutral", u.MASS, "M_neutral", ".3g"),
     SummaryColumn(f"L_{LINE_CII}", u.LUMINOSITY, "L_[CII]", ".3g"),
+    SummaryColumn(f"L_{LINE_CII}_p16", u.LUMINOSITY, "L (16 %)", ".3g", optional=True),
+    SummaryColumn(f"L_{LINE_CII}_p84", u.LUMINOSITY, "L (84 %)", ".3g", optional=True),
     SummaryColumn("SFR_10", u.SFR, "SFR_10", ".3g"),
     SummaryColumn("SFR_30", u.SFR, "SFR_30", ".3g"),
     SummaryColumn("SFR_100", u.SFR, "SFR_100", ".3g"),
@@ -119,8 +125,13 @@ def print_summary(rows: Sequence[Row], file: TextIO | None = None) -> None:
     A terminal too narrow for all columns gets them in several tables, each with the galaxy's name.
     """
     file = file or sys.stdout
-    cells = [[column.heading for column in COLUMNS], [_unit_shown(column) for column in COLUMNS]]
-    cells += [[column.shown(row) for column in COLUMNS] for row in rows]
+    columns = [
+        column
+        for column in COLUMNS
+        if not (column.optional and all(math.isnan(row[column.name]) for row in rows))
+    ]
+    cells = [[column.heading for column in columns], [_unit_shown(column) for column in columns]]
+    cells += [[column.shown(row) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if file.isatty():
         from rich.console import Console

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from simpost.products.product import Coverage, FieldOrigin, GalaxyProduct, ProductMap, ViewProduct
+from simpost.products.product import (
+    Coverage,
+    EnsembleMember,
+    FieldOrigin,
+    GalaxyProduct,
+    ProductMap,
+    ViewProduct,
+)
 
 LINE = "CII-158um"
 
@@ -58,6 +65,10 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
         ),
         f"mean_habing_{LINE}_weighted": image(np.where(gas > 0, 1e3, np.nan), "habing", weight=LINE),
     }
+    for percentile, factor in (("p16", 0.5), ("p84", 1.5)):
+        maps[f"surface_brightness_{LINE}_{percentile}"] = ProductMap(
+            factor * line, "Lsun/kpc**2", np.nan, {"closure_reason": "a percentile is not conserved"}
+        )
     for window, values in sfr.items():
         maps[f"surface_density_sfr_{window}"] = image(values, "Msun/yr/kpc**2")
     attributes = {
@@ -106,6 +117,7 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
         "mean_metallicity_mass_weighted": 0.0067,
     }
     scalars[f"L_{LINE}"] = luminosity
+    scalars |= {f"L_{LINE}_p16": 0.5 * luminosity, f"L_{LINE}_p84": 1.5 * luminosity}
     scalars[f"mean_mach_{LINE}_weighted"] = 12.0
     return GalaxyProduct(
         galaxy=scalars | galaxy,
@@ -117,6 +129,11 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
             FieldOrigin("mach", "derived: velocity differences of neighbours", 1.0),
         ),
         views=seen,
+        ensemble=(
+            EnsembleMember("as configured", "", luminosity, 1.0, 0.01, -1e-15),
+            EnsembleMember("b = 1", "emission.pdf_b: 1 instead of 0.3333", 2 * luminosity, 2.0, 0.01, np.nan),
+            EnsembleMember("CMB off", "emission.cmb: off instead of on", *[np.nan] * 4, "no T_CII"),
+        ),
         config="preset: serra\nmaps:\n  pixel: 30 pc  # Σ, ☉\n",
         config_hash="0123456789abcdef" * 4,
         provenance={"files": [{"name": "info_00042.txt", "bytes": 4096}], "seed": 1, "x": 0.1},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from simpost.core.errors import InputError
 from simpost.products import writer
-from simpost.products.product import Coverage, FieldOrigin, ProductMap
+from simpost.products.product import Coverage, EnsembleMember, FieldOrigin, ProductMap
 from simpost.products.reader import read_product
 from simpost.products.writer import HEADER_BYTES, HEADER_START, write_product
 
@@ -36,6 +36,8 @@ def same(a, b):
         return type(a) is type(b) and all(
             same(getattr(a, field.name), getattr(b, field.name)) for field in dataclasses.fields(a)
         )
+    if isinstance(a, tuple):
+        return type(b) is tuple and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray):
@@ -71,7 +73,7 @@ def test_same_catches_one_changed_bit(product):
 
 
 def test_product_without_views_cubes_or_coverage(product, tmp_path):
-    bare = dataclasses.replace(product, views={}, coverage={}, fields=())
+    bare = dataclasses.replace(product, views={}, coverage={}, fields=(), ensemble=())
     write_product(bare, tmp_path / "p.h5")
     assert same(bare, read_product(tmp_path / "p.h5"))
 
@@ -160,6 +162,7 @@ MISSING = (
     "/galaxy@R_200c_reason",
     "/coverage/shares",
     "/coverage/fields/origin",
+    "/ensemble/ratio",
     "/views/z@pixel",
     "/views/z/maps",
     "/views/z/maps/surface_density_gas",
@@ -283,6 +286,26 @@ def test_shares_and_origins_are_checked_where_they_are_made():
     for origin in ("guessed", "derived", "derived: ", "Read"):
         with pytest.raises(InputError, match="origin of mach"):
             FieldOrigin("mach", origin, 1.0)
+
+
+def test_ensemble_members_are_checked_where_they_are_made():
+    with pytest.raises(InputError, match="ensemble member CMB off: found NaN without a reason"):
+        EnsembleMember("CMB off", "cmb", np.nan, np.nan, np.nan, np.nan)
+    with pytest.raises(InputError, match="share_beyond_table of b = 1"):
+        EnsembleMember("b = 1", "b", 1.0, 1.0, 1.5, 0.0)
+
+
+def test_columns_of_the_ensemble_have_one_length(written, tmp_path):
+    path = tmp_path / "short.h5"
+    path.write_bytes(written.read_bytes())
+
+    def shorten(file):
+        del file["ensemble/ratio"]
+        file["ensemble/ratio"] = [1.0, 2.0]
+        file["ensemble/ratio"].attrs["unit"] = "dimensionless"
+
+    rewrite(path, shorten)
+    assert "along rows as elsewhere in /ensemble" in refused(path)
 
 
 def test_view_and_map_are_found_by_name_or_the_nearest_is_told(product):

@@ -37,9 +37,10 @@ def opened(product, tmp_path):
 
 def test_file_is_valid_fits_and_holds_every_map(opened, product):
     opened.verify("exception")
-    names = {(hdu.name.lower(), hdu.header["VIEW"]) for hdu in opened[1:]}
+    images = [hdu for hdu in opened[1:] if hdu.name != "ENSEMBLE"]
+    names = {(hdu.name.lower(), hdu.header["VIEW"]) for hdu in images}
     assert names == {(m.lower(), v) for v, view in product.views.items() for m in view.maps}
-    for hdu in opened[1:]:
+    for hdu in images:
         view = product.views[hdu.header["VIEW"]]
         image = next(image for name, image in view.maps.items() if name.lower() == hdu.name.lower())
         assert np.array_equal(hdu.data, image.values, equal_nan=True)
@@ -86,6 +87,19 @@ def test_headers_carry_what_the_image_means(opened, product):
     assert "CLOSURE" not in mean and "a mean is not conserved" in mean["CLOSREAS"]
     assert mean["WEIGHT"] == "mass"
     assert opened["mean_habing_CII-158um_weighted", 2].header.get("BUNIT", "") == ""
+
+
+def test_members_of_the_ensemble_are_a_table(opened, product, tmp_path):
+    table = opened["ENSEMBLE"]
+    assert list(table.data["name"]) == [member.name for member in product.ensemble]
+    assert list(table.data["left_out"]) == ["", "", "no T_CII"]
+    luminosities = [member.luminosity for member in product.ensemble]
+    np.testing.assert_array_equal(table.data["luminosity"], luminosities)
+    assert units.Unit(table.columns["luminosity"].unit, format="fits") == units.Lsun
+    assert table.header["CONFHASH"] == product.config_hash
+    write_fits(dataclasses.replace(product, ensemble=()), tmp_path / "none.fits")
+    with fits.open(tmp_path / "none.fits") as hdus:
+        assert "ENSEMBLE" not in [hdu.name for hdu in hdus]
 
 
 def test_names_beyond_ascii_and_long_ones_survive(product, tmp_path):

@@ -72,6 +72,19 @@ def test_plain_text_in_a_pipe(rows):
     assert "1.23%" in lines[2] and " - " in lines[3]
 
 
+def test_range_of_the_ensemble_is_printed_only_where_there_is_one(rows, tmp_path):
+    names = ("L_CII-158um_p16", "L_CII-158um_p84")
+    shown, hidden = io.StringIO(), io.StringIO()
+    print_summary(rows, shown)
+    none = [row | dict.fromkeys(names, np.nan) for row in rows]
+    print_summary(none, hidden)
+    assert "L (16 %)" in shown.getvalue() and "L (84 %)" in shown.getvalue()
+    assert "L (" not in hidden.getvalue()
+    assert [rows[0][name] / rows[0]["L_CII-158um"] for name in names] == pytest.approx([0.5, 1.5])
+    write_ecsv(none, tmp_path / "s.ecsv")  # a program finds the same columns in every table
+    assert np.isnan(Table.read(tmp_path / "s.ecsv")[names[0]]).all()
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_terminal_of_any_width_shows_every_column_whole(rows, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
