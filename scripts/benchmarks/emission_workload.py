@@ -110,6 +110,7 @@ def averaged(table: Table) -> AveragedTable:
         pdf="mass",
         pdf_column="cell",
         redshift=None,
+        redshift_of_cells=None,
         note="",
         floored=0.0,
         grid_checksum="",

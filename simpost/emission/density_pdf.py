@@ -67,6 +67,8 @@ class AveragedTable:
         Options of `average_over_pdf`.
     redshift : float or None
         Redshift of the CMB correction that is contained; None without one.
+    redshift_of_cells : float or None
+        Redshift of a CMB correction that is left to the state of each cell; None if none is.
     note : str
         Why a correction that was asked for is not contained, else empty.
     floored : float
@@ -85,6 +87,7 @@ class AveragedTable:
     pdf: str
     pdf_column: str
     redshift: float | None
+    redshift_of_cells: float | None
     note: str
     floored: float
     grid_checksum: str
@@ -128,7 +131,8 @@ def average_over_pdf(
         path of fixed `depth`, N e^s.
     cmb_on : str
         `node` (default): the attenuation of every density of the distribution; `cell`: the one of the
-        cell's mean density.
+        cell's mean density, or, where the grid has no T_CII and C_CII, of the cell's own state, which is
+        left to the caller (`redshift_of_cells`, `cmb.cell_attenuation`) and noted.
     workers : int
         Threads. The packaged grid takes about four core-seconds and 0.4 GB.
 
@@ -140,7 +144,9 @@ def average_over_pdf(
     _check_options(grid, pdf, pdf_column, cmb_on)
     rows = _Rows(grid)
     log_l = rows.of(grid.line(line))
-    log_eta, floored = _attenuation(grid, line, redshift)
+    has_gas = grid.t_cii is not None and grid.c_cii is not None
+    of_cells = line == CII and redshift is not None and cmb_on == "cell" and not has_gas
+    log_eta, floored = _attenuation(grid, line, None if of_cells else redshift)
     corrected = log_eta is not None
     after = None if log_eta is None else rows.of(log_eta)
     if after is not None and cmb_on == "node":
@@ -173,9 +179,8 @@ def average_over_pdf(
         pdf=pdf,
         pdf_column=pdf_column,
         redshift=redshift if corrected else None,
-        note=""
-        if corrected or redshift is None
-        else f"no CMB correction for {line}: no excitation temperature",
+        redshift_of_cells=redshift if of_cells else None,
+        note=_note(line, redshift, corrected, of_cells),
         floored=floored,
         grid_checksum=grid.checksum,
     )
@@ -202,12 +207,21 @@ def _check_options(grid: LineGrid, pdf: str, pdf_column: str, cmb_on: str) -> No
         raise InputError("pdf_column", repr(pdf_column), "'cell'", "the grid has no column axis")
 
 
+def _note(line: str, redshift: float | None, corrected: bool, of_cells: bool) -> str:
+    if of_cells:
+        return f"CMB correction of {line} from each cell's own temperature: the grid has none"
+    if redshift is not None and not corrected:
+        return f"no CMB correction for {line}: no excitation temperature"
+    return ""
+
+
 def _attenuation(grid: LineGrid, line: str, redshift: float | None) -> tuple[Array | None, float]:
     """log10 of the CMB attenuation of every node, None without one; and the share of floored nodes."""
     if redshift is None or line != CII:
         return None, 0.0
     if grid.t_cii is None or grid.c_cii is None:
-        raise InputError("grid", "no T_CII and C_CII", "both, for the CMB correction", "switch cmb off")
+        remedy = "set emission.cmb_on: cell, which uses the cells' own temperature, or switch cmb off"
+        raise InputError("grid", "no T_CII and C_CII", "both, for the CMB correction", remedy)
     if grid.cmb_in_grid:
         raise InputError("grid", "models that contain the CMB", "a grid without it", "switch cmb off")
     shape = [1] * len(grid.shape)

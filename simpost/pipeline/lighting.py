@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from simpost.config.models import EmissionConfig
 from simpost.core import constants as c
 from simpost.core.units import HYDROGEN_PER_MSUN
+from simpost.emission.cmb import cell_attenuation
 from simpost.emission.density_pdf import AveragedTable, average_over_pdf
 from simpost.emission.grid import LineGrid, load_grid
 from simpost.emission.luminosity import CellLuminosity, line_luminosity
@@ -41,7 +43,7 @@ def light_cells(
     state: Columns, mach: NDArray[np.float64], table: AveragedTable, options: EmissionConfig
 ) -> CellLuminosity:
     """Luminosity of cells (n,) with the state of `ism.state.gas_state`, at Mach numbers `mach` (n,)."""
-    return line_luminosity(
+    cells = line_luminosity(
         table,
         state["n_H"],
         state["metallicity"] / c.Z_SUN,
@@ -55,3 +57,15 @@ def light_cells(
         b=options.pdf_b,
         workers=os.cpu_count() or 1,
     )
+    if table.redshift_of_cells is None:
+        return cells
+    n_H, molecules = state["n_H"], 0.5 * state["f_H2"]
+    atoms = np.maximum(state["neutral_fraction"] - state["f_H2"], 0.0)
+    eta = cell_attenuation(
+        state["temperature"],
+        n_H * state["electron_fraction"],
+        n_H * atoms,
+        n_H * molecules,
+        table.redshift_of_cells,
+    )
+    return replace(cells, luminosity=cells.luminosity * eta)

@@ -186,7 +186,7 @@ def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[st
         "mach_source": f"{origins['mach']}; {origins['turbulent_velocity']}",
         "column_source": origins["column_density"],
         "illumination": options.illumination,
-        "cmb": table.redshift is not None,
+        "cmb": table.redshift is not None or table.redshift_of_cells is not None,
     }
 
 

@@ -100,3 +100,17 @@ def test_a_bug_is_exit_code_70_with_the_traceback_in_a_file(tmp_path, monkeypatc
     assert stopped.value.code == 70
     assert "simpost-traceback.txt" in capsys.readouterr().err
     assert "ZeroDivisionError" in (tmp_path / "simpost-traceback.txt").read_text()
+
+
+@pytest.mark.parametrize(("limit", "code"), [("warn_outside", 0), ("refuse_outside", 2)])
+def test_light_from_outside_the_line_table_warns_or_refuses(tmp_path, limit, code):
+    (tmp_path / "run.yaml").write_text(
+        "snapshots: [sample:arepo-box]\nviews: [z]\nmaps: {width: 20 kpc, pixel: 1 kpc}\n"
+        f"ism: {{assumed_metallicity: 0.1}}\nemission: {{grid: cloudy, {limit}: 0.0}}\noutput: out\n"
+    )
+    result = simpost("run", "run.yaml", cwd=tmp_path)
+    assert result.returncode == code
+    lines = [line for line in result.stderr.splitlines() if "outside the line table" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: " if code == 0 else "error: ")
+    assert (tmp_path / "out" / "summary.ecsv").exists() == (code == 0)

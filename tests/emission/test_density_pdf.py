@@ -412,3 +412,13 @@ def test_any_number_of_axes():
 def test_wrong_options(options, message):
     with pytest.raises(InputError, match=message):
         average_over_pdf(two_level_grid(), CII, **options)
+
+
+def test_correction_by_the_cells_own_state_is_left_to_the_caller_and_noted():
+    grid = two_level_grid(t_cii=None, c_cii=None)
+    table = average_over_pdf(grid, CII, "none", redshift=6.0, cmb_on="cell")
+    assert (table.redshift, table.redshift_of_cells) == (None, 6.0)
+    assert "each cell's own temperature" in table.note
+    plain = average_over_pdf(grid, CII, "none")
+    assert plain.redshift_of_cells is None
+    np.testing.assert_array_equal(table.log2_l, plain.log2_l)
