@@ -97,7 +97,11 @@ def _section(
             value, shown = "a block of keys, below", "none" if default is None else "as below"
             blocks.append((f"`{'.'.join(path)}`", inner, schema, default, path))
         else:
-            value, shown = _value(entry), "needed" if needed else _default(default)
+            value, shown = _value(entry, schema), "needed" if needed else _default(default)
+            blocks += [
+                (f"`{'.'.join(path)}`: {_block_with(block)}", block, schema, None, path)
+                for block in _blocks_in(entry, schema)
+            ]
         lines.append(f"| `{key}` | {value} | {shown} | {entry.get('description', '')} |")
     for block in blocks:
         lines += _section(*block)
@@ -113,19 +117,37 @@ def _model_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] |
     return None
 
 
-def _value(entry: dict[str, Any]) -> str:
+def _blocks_in(entry: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models that entries of a list may be."""
+    options = entry.get("items", {}).get("oneOf", ())
+    found = (_model_of(option, schema) for option in options)
+    return [model for model in found if model is not None]
+
+
+def _block_with(model: dict[str, Any]) -> str:
+    return f"a block with `{next(iter(model['properties']))}`"
+
+
+def _value(entry: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a key takes, in words."""
     options = [option for option in entry.get("anyOf", [entry]) if option.get("type") != "null"]
-    return " or ".join(_one_value(option) for option in options)
+    return " or ".join(_one_value(option, schema) for option in options)
 
 
-def _one_value(entry: dict[str, Any]) -> str:
+def _one_value(entry: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "oneOf" in entry:
+        return " or ".join(_one_value(option, schema) for option in entry["oneOf"])
+    model = _model_of(entry, schema)
+    if model is not None:
+        return f"{_block_with(model)}, below"
     if "enum" in entry or "const" in entry:
         return ", ".join(f"`{name}`" for name in entry.get("enum", [entry.get("const")]))
     if entry.get("type") == "array":
         inner = entry.get("items") or entry["prefixItems"][0]
         count = f"{len(entry['prefixItems'])} of " if "prefixItems" in entry else ""
-        return f"list of {count}({_one_value(inner)})"
+        return f"list of {count}({_one_value(inner, schema)})"
+    if entry.get("type") == "object":
+        return f"block of (name: {_one_value(entry['additionalProperties'], schema)})"
     if "examples" in entry:
         return f"quantity, like `{entry['examples'][0]}`"
     words = {"string": "text", "boolean": "`true`, `false`", "integer": "whole number", "number": "number"}
@@ -143,6 +165,8 @@ def _default(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, list):
         return f"`[{', '.join(map(str, value))}]`"
+    if isinstance(value, dict):
+        return f"`{{{', '.join(f'{name}: {entry}' for name, entry in value.items())}}}`"
     return f"`{value}`" if value != "" else ""
 
 
