@@ -23,6 +23,7 @@ from simpost.emission.log_normal import density_weights, log_normal_mean
 Array = NDArray[np.float64]
 
 PDFS = ("mass", "volume", "none", "meanC")
+AVERAGED = ("mass", "volume")  # the others look one density up
 CMB_ON = ("node", "cell")
 # exponent p of the column N_s = N e^(p s) of a sub-element: the cell's column, a clump of fixed mass,
 # a path of fixed length
@@ -56,7 +57,7 @@ class AveragedTable:
     ends : mapping of str to (float, float)
         First and last node of the grid's axes.
     widths : array
-        sigma_s nodes, equally spaced from 0; 0 twice for pdf `none`.
+        sigma_s nodes, equally spaced from 0; 0 twice where there is no average, for pdf `none` and `meanC`.
     packed : array of float32
         log2 of the averaged l [1e-24 erg/s per H] as `lookup_kernels.look_up` takes it: the last of the
         axes is one node shorter, and behind the widths stand its two corners and the two variants. A grid's
@@ -134,7 +135,7 @@ def average_over_pdf(
         cell's mean density, or, where the grid has no T_CII and C_CII, of the cell's own state, which is
         left to the caller (`redshift_of_cells`, `cmb.cell_attenuation`) and noted.
     workers : int
-        Threads. The packaged grid takes about four core-seconds and 0.4 GB.
+        Threads. The packaged grid takes about four core-seconds and 0.4 GB (twice that while it is made).
 
     Raises
     ------
@@ -151,7 +152,7 @@ def average_over_pdf(
     after = None if log_eta is None else rows.of(log_eta)
     if after is not None and cmb_on == "node":
         log_l, after = np.maximum(log_l + after, FLOOR), None
-    widths = np.arange(0.0, HIGHEST_WIDTH + WIDTH_STEP, WIDTH_STEP) if pdf != "none" else np.zeros(2)
+    widths = np.arange(0.0, HIGHEST_WIDTH + WIDTH_STEP, WIDTH_STEP) if pdf in AVERAGED else np.zeros(2)
     log_n = rows.axes[DENSITY].nodes
     log2_l = np.empty((len(log_l), log_n.size, widths.size), np.float32)
     outside = np.empty(log2_l.shape, np.uint8)
@@ -320,12 +321,11 @@ def _averager(
     Both have the shape (rows, densities of the table, widths).
     """
     density, log_n = grid.axes[DENSITY], rows.axes[DENSITY].nodes
-    if pdf in ("none", "meanC"):
-        shifted = log_n[:, None] + (widths**2 / LN10 if pdf == "meanC" else 0.0 * widths)
-        beyond = (shifted > density.nodes[-1]).astype(float)
+    if pdf not in AVERAGED:
+        nothing = np.zeros((1, log_n.size, widths.size))
         return lambda log_l: (
-            _along(log_l, density, shifted.ravel()).reshape(-1, *shifted.shape),
-            np.broadcast_to(beyond, (len(log_l), *beyond.shape)),
+            np.repeat(_along(log_l, density, log_n)[..., None], widths.size, axis=-1),
+            np.broadcast_to(nothing, (len(log_l), *nothing.shape[1:])),
         )
     fine = refined(density.nodes, QUADRATURE_STEP)
     means, slopes = log_normal_mean(widths, pdf), slopes_beyond(density)

@@ -16,12 +16,13 @@ SMALLEST = 1e-37  # stands for zero under a float32 logarithm
 
 
 @kernel
-def admit(cells, nuclei, dark, face, low, high, highest_mach, places, flags):
+def admit(cells, nuclei, dark, face, low, high, highest_mach, clumping, places, flags):
     """Flag every cell and make its values fit for logarithms; False if one is not finite or negative.
 
     cells (5, cells): n_H [cm^-3], z_solar, g0 [Habing], column [cm^-2], Mach number; nuclei (cells,); dark
-    (cells,) bool; face: share of the column one face lights; low, high (4,): ends of the axes, linear.
-    Filled: places (5, cells), as cells but at least 1e-37, the column times `face`; flags (cells,) int64.
+    (cells,) bool; face: share of the column one face lights; low, high (4,): ends of the axes, linear;
+    clumping: b of a density that is 1 + b^2 M^2 times the cell's, else 0. Filled: places (5, cells), as cells
+    but at least 1e-37, the column times `face`, the density clumped; flags (cells,) int64.
     """
     good = True
     for i in range(flags.size):
@@ -45,6 +46,7 @@ def admit(cells, nuclei, dark, face, low, high, highest_mach, places, flags):
                 elif x > high[axis]:
                     flag |= 2 << (2 * axis)
         finite = finite and math.isfinite(mach) and mach >= 0.0
+        places[0, i] *= 1.0 + (clumping * mach) ** 2
         places[4, i] = max(mach, 0.0)
         if flag < NO_DENSITY and mach > highest_mach:
             flag |= MACH_HIGH

@@ -281,14 +281,28 @@ def test_column_does_not_matter_where_the_gas_is_thin():
 
 def test_order_of_the_options():
     grid = two_level_grid()
+    rng = np.random.default_rng(5)
+    n, mach = 10.0 ** rng.uniform(-1.0, 5.0, 500), 10.0 ** rng.uniform(-1.0, 2.0, 500)
     none, mass, volume, mean = (
-        log_l(average_over_pdf(grid, CII, pdf))[2:30, 0, 0, 0] for pdf in ("none", "mass", "volume", "meanC")
+        line_luminosity(average_over_pdf(grid, CII, pdf), n, 1.0, 1.0, 1e18, mach, False, 1e60).luminosity
+        for pdf in ("none", "mass", "volume", "meanC")
     )
-    none = none[:, :1]
-    tolerance = 0.01  # of the log-log table
-    assert (volume <= none + tolerance).all()
-    assert (none <= mass + tolerance).all()
-    assert (mass <= mean + tolerance).all()
+    tolerance = 1.02  # of the log-log table
+    assert (volume <= none * tolerance).all()
+    assert (none <= mass * tolerance).all()
+    assert (mass <= mean * tolerance).all()
+
+
+@pytest.mark.parametrize("variant", [0, 1])
+def test_one_clumping_factor_is_the_grid_at_the_clumped_density(slab_grid, variant):
+    cells, mach = random_cells(1000)
+    grid = one_variant(slab_grid, variant)
+    exact = exact_emission(
+        grid, grid.line(CII), cells, log_normal_width(mach), np.zeros(1000, int), pdf="meanC"
+    )
+    table = average_over_pdf(grid, CII, "meanC")
+    found = line_luminosity(table, *cells.values(), mach, variant == 1, c.L_SUN / EMISSION_UNIT).luminosity
+    np.testing.assert_allclose(found * EMISSION_UNIT, exact, rtol=3e-4)
 
 
 def test_no_width_is_no_structure():
@@ -307,8 +321,8 @@ def test_share_from_beyond_the_grid():
     assert share[30, :8].max() < 0.01
     assert share[-7, 1] > 0.4
     mean = average_over_pdf(two_level_grid(), CII, "meanC")
-    assert mean.outside[30, 0, 0, 0, -1, 0] == 255  # 1e2 cm^-3 times exp(3.4^2)
-    assert mean.outside[30, 0, 0, 0, 1, 0] == 0
+    cells = line_luminosity(mean, [1e2, 1e2], 1.0, 1.0, 1e18, [300.0, 3e2 / 1e2], False, 1e60)
+    assert cells.pdf_outside.tolist() == [1.0, 0.0]  # 1e2 cm^-3 times 1 + 100^2 is beyond 1e6
 
 
 @pytest.mark.parametrize("cmb_on", ["node", "cell"])
