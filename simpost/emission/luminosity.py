@@ -83,8 +83,8 @@ def line_luminosity(
     Between the nodes of the packaged `slab` grid, half a dex apart, [CII] differs from slabs solved for the
     cell itself by -2 % on average and 4 % rms (90 % of cells: -8 to +2 %) without ionising photons. With
     them the middle two thirds of cells lie at -8 to +1 %, but 2 % of cells are off by a factor of 1.4 to,
-    at worst, 27: those where the ionised layer ends between two nodes. (n = 0.1-1e4 cm^-3, Z = 0.03-2, G0 = 0.3-1e4,
-    N = 1e19-1e23 cm^-2, uniform in log, no sub-grid structure.)
+    at worst, 27: those where the ionised layer ends between two nodes. (n = 0.1-1e4 cm^-3, Z = 0.03-2,
+    G0 = 0.3-1e4, N = 1e19-1e23 cm^-2, uniform in log, no sub-grid structure.)
 
     Parameters
     ----------
