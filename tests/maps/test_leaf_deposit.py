@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simpost.core.errors import InputError
-from simpost.maps.amr_kernels import deposit_leaves
 from simpost.maps.deposit import Depositor
 from simpost.maps.view import View
 
@@ -36,11 +34,11 @@ def leaf_maps(view, position, size, **quantities):
 @settings(max_examples=150, deadline=None)
 def test_kernel_agrees_with_the_twin(case):
     n_pixels, position, size, mass = case
-    x, y = np.ascontiguousarray(position[:, 0]), np.ascontiguousarray(position[:, 1])
     quantities = np.stack([mass, -3.0 * mass**2], axis=1)
-    image = np.zeros((2, n_pixels, n_pixels))
-    deposit_leaves(x, y, size, quantities, 1.0, 2.0 / n_pixels, image)
-    expected = naive_maps.leaf_image(x, y, size, quantities, 1.0, n_pixels)
+    view = View.named("z", 2.0, 2.0, 2.0 / n_pixels)
+    maps = leaf_maps(view, position, size, a=quantities[:, 0], b=quantities[:, 1])
+    image = np.stack([maps["a"].values, maps["b"].values]) * view.pixel**2
+    expected = naive_maps.leaf_image(*position.T, size, quantities, 1.0, 1.0, n_pixels)
     # shares of a leaf of side s carry the rounding of coordinates of order one
     np.testing.assert_allclose(image, expected, rtol=0, atol=1e-14 * np.sum(1 + 1 / size))
 
@@ -106,13 +104,25 @@ def test_moving_by_a_pixel_moves_the_map():
     np.testing.assert_allclose(moved[:-2, 1:], image[2:, :-1], rtol=1e-12, atol=1e-12 * image.max())
 
 
+@pytest.mark.parametrize("n_pixels", [64, 100, 137])
+def test_wide_leaves_anywhere_agree_with_the_twin(n_pixels):
+    rng = np.random.default_rng(n_pixels)
+    position, size = rng.uniform(-1.6, 1.6, (200, 3)), rng.uniform(0.2, 2.5, 200)
+    position[:40], size[:40] = np.round(8 * position[:40]) / 8, 0.5
+    mass = rng.uniform(0.1, 1, 200)
+    image = leaf_maps(View.named("z", 2.0, 2.0, 2.0 / n_pixels), position, size, mass=mass)["mass"].values
+    expected = naive_maps.leaf_image(*position.T, size, mass[:, None], 1.0, 1.0, n_pixels)[0]
+    np.testing.assert_allclose(image * (2.0 / n_pixels) ** 2, expected, rtol=1e-12)
+
+
 def test_dark_pixels_beside_bright_wide_leaves_are_exactly_zero():
     # pixels that no leaf touches, between leaves of very different brightness
     position = np.array([[-0.5, -0.5, 0.0], [0.5, 0.3, 0.0]])
     image = leaf_maps(View.named("z", 2.0, 9.0, 0.01), position, [0.71, 0.31], light=[1e20, 1e-20])[
         "light"
     ].values
-    touched = naive_maps.leaf_image(*position.T[:2], np.array([0.71, 0.31]), np.ones((2, 1)), 1.0, 200)[0] > 0
+    size, one = np.array([0.71, 0.31]), np.ones((2, 1))
+    touched = naive_maps.leaf_image(*position.T, size, one, 1.0, 9.0, 200)[0] > 0
     assert np.all(image[~touched] == 0.0)
     assert np.all(image[touched] > 0.0)
 
@@ -128,9 +138,3 @@ def test_chunks_add_up():
     np.testing.assert_allclose(parts.values, whole.values, rtol=1e-13)
     assert parts.n_cells == whole.n_cells
     np.testing.assert_allclose(parts.total_selected, whole.total_selected, rtol=1e-13)
-
-
-def test_oblique_view_is_refused_for_leaves():
-    depositor = Depositor(View("tilted", (1, 1, 1), (0, 0, 1), 1.0, 1.0, 0.1), ["mass"])
-    with pytest.raises(InputError, match=r"tilted.*octree leaves"):
-        depositor.add_leaves([[0, 0, 0]], [1.0], {"mass": [1.0]})

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simpost.maps.deposit import Depositor
+from simpost.maps.pyramid import Pyramid
+from simpost.maps.pyramid_kernels import GHOSTS, collapse_pyramid
 from simpost.maps.smoothed_kernels import deposit_smoothed
 from simpost.maps.smoothing import KERNELS, separable_table
 from simpost.maps.view import View
@@ -14,13 +16,18 @@ from simpost.maps.view import View
 SHAPES = [KERNELS["s25"], KERNELS["support"]]
 
 
-def kernel_deposit(kernel, x, y, support, n_pixels, half_width):
-    image = np.zeros((1, n_pixels, n_pixels))
-    one = np.ones((1, 1))
+BACKENDS = ["pyramid", "pixel_integrated"]
+
+
+def kernel_deposit(kernel, x, y, support, n_pixels, half_width, backend="pixel_integrated"):
+    image, one, pixel = np.zeros((1, n_pixels, n_pixels)), np.ones((1, 1)), 2 * half_width / n_pixels
     centre = np.array([x]), np.array([y]), np.array([support])
-    deposit_smoothed(
-        *centre, one, *separable_table(kernel.shape), half_width, 2 * half_width / n_pixels, image
-    )
+    if backend == "pyramid":
+        pyramid = Pyramid(1, n_pixels, kernel.shape)
+        pyramid.add(*centre, one, half_width, pixel)
+        pyramid.empty_into(image)
+    else:
+        deposit_smoothed(*centre, one, *separable_table(kernel.shape), half_width, pixel, image)
     return image[0]
 
 
@@ -30,35 +37,127 @@ def cell_maps(view, position, r_cell, kernel="s25", backend="pixel_integrated", 
     return depositor.finish()
 
 
-@pytest.mark.parametrize("kernel", SHAPES, ids=["W2", "S"])
-@pytest.mark.parametrize("support", [0.05, 0.3, 0.5, 0.8, 1.0, 1.7, 3.1, 8.0, 20.0, 50.0])
-def test_every_pixel_against_brute_force(kernel, support):
+def brute_force_case(kernel, support, backend):
+    """Deposits and brute-force integrals of kernels near the corner of four pixels."""
     rng = np.random.default_rng(int(100 * support))
     n_pixels = int(2 * np.ceil(support + 1))
     for _ in range(3 if support < 10 else 1):
-        # near the middle corner of four pixels, so that narrow kernels are cut, too
+        # near the middle corner, so that narrow kernels are cut, too
         x, y = rng.uniform(-0.6, 0.6, 2) * min(support, 1.0)
-        image = kernel_deposit(kernel, x, y, support, n_pixels, n_pixels / 2)
-        expected = naive_maps.kernel_image(x, y, support, kernel.profile, n_pixels / 2, n_pixels)
+        image = kernel_deposit(kernel, x, y, support, n_pixels, n_pixels / 2, backend)
+        yield image, naive_maps.kernel_image(x, y, support, kernel.profile, n_pixels / 2, n_pixels)
+
+
+@pytest.mark.parametrize("kernel", SHAPES, ids=["W2", "S"])
+@pytest.mark.parametrize(
+    ("backend", "support"),
+    [("pixel_integrated", s) for s in (0.05, 0.3, 0.5, 0.8, 1.0, 1.7, 3.1, 8.0, 20.0, 50.0)]
+    + [("pyramid", s) for s in (0.05, 0.3, 0.5, 0.8, 1.0, 1.01, 1.7, 3.1, 3.6, 5.5, 7.5)],
+)
+def test_every_pixel_against_brute_force(kernel, backend, support):
+    for image, expected in brute_force_case(kernel, support, backend):
         assert np.abs(image - expected).max() < 5e-5 * expected.max()
         assert np.all(image >= 0.0)
         np.testing.assert_allclose(image.sum(), 1.0, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", SHAPES, ids=["W2", "S"])
-def test_nothing_beyond_the_support(kernel):
-    image = kernel_deposit(kernel, 0.2, -0.3, 9.0, 24, 12.0)
+@pytest.mark.parametrize("support", [9.0, 16.0, 31.0, 63.0])
+def test_a_lone_wide_kernel_on_the_pyramid(kernel, support):
+    n_pixels, rng = 160, np.random.default_rng(int(support))
+    x, y = rng.uniform(-8.0, 8.0, 2)
+    image, expected = (kernel_deposit(kernel, x, y, support, n_pixels, 80.0, b) for b in BACKENDS)
+    np.testing.assert_allclose(image.sum(), 1.0, rtol=0, atol=1e-6)
+    assert np.abs(image - expected).max() < 0.05 * expected.max()
+    assert np.all(image >= 0.0)
+    assert np.sqrt(np.sum((image - expected) ** 2)) < 0.025 * np.sqrt(np.sum(expected**2))
+    pixel = np.arange(n_pixels) - 79.5
+    for axis, centre in ((0, x), (1, y)):
+        assert abs(np.sum(image.sum(axis=axis) * pixel) - centre) < 1e-4 * support
+
+
+@pytest.mark.parametrize("kernel", ["s25", "support"])
+@pytest.mark.parametrize("n_pixels", [64, 256, 300, 501])
+def test_pyramid_of_a_galaxy_is_good_to_a_thousandth(kernel, n_pixels):
+    rng = np.random.default_rng(n_pixels)
+    # a steep cloud whose cells are as large as its density says, as in a snapshot
+    n, slope = 20000, 1.5
+    radius = 1.2 * rng.random(n) ** (1 / (3 - slope))
+    direction = rng.normal(size=(n, 3))
+    position = radius[:, None] * direction / np.linalg.norm(direction, axis=1)[:, None]
+    volume = 4 * np.pi * 1.2 ** (3 - slope) * radius**slope / ((3 - slope) * n)
+    r_cell = np.cbrt(3 * volume / (4 * np.pi))
+    view = View.named("z", 1.6, 4.0, 1.6 / n_pixels)
+    ours, exact = (
+        cell_maps(view, position, r_cell, kernel, b, mass=rng.uniform(1.0, 1.0, n))["mass"] for b in BACKENDS
+    )
+    assert np.sqrt(np.mean((ours.values / exact.values - 1) ** 2)) < 1e-3
+    assert np.sqrt(np.sum((ours.values - exact.values) ** 2) / np.sum(exact.values**2)) < 1e-3
+    assert abs(ours.closure) < 1e-6
+    assert ours.values.min() > 0.0
+
+
+def test_a_kernel_much_larger_than_the_map():
+    # nearly flat over the map; the tables' straight lines, 1/1024 of the support, make steps of 1e-4 in it
+    for n_pixels in (1, 7, 64, 200):
+        image, expected = (
+            kernel_deposit(KERNELS["support"], 0.3, -0.2, 50.0, n_pixels, 1.0, b) for b in BACKENDS
+        )
+        np.testing.assert_allclose(image, expected, rtol=5e-4)
+
+
+def test_splitting_a_level_is_exact_for_polynomials():
+    # integrals of x^8 y^7 + x over pixels of 4 levels' width come out as integrals over the finest
+    pyramid = Pyramid(1, 128, 0)
+    levels, planes = pyramid._levels, pyramid._planes
+
+    def integrals(size, pixel):
+        edges = (np.arange(size + 2 * GHOSTS + 1) - GHOSTS) * pixel - 1.0
+        x8, y7, x1, one = (np.diff(edges**p / p) for p in (9, 8, 2, 1))
+        return np.outer(y7, x8) + np.outer(one, x1)
+
+    size, stride, origin = levels[-1]
+    rows = integrals(size, 2.0 / size)
+    for j in range(size + 2 * GHOSTS):
+        start = origin + (j - GHOSTS) * stride - GHOSTS
+        planes[0, start : start + size + 2 * GHOSTS] = rows[j]
+    image = np.zeros((1, 128, 128))
+    collapse_pyramid(levels, planes, image)
+    expected = integrals(128, 2.0 / 128)[GHOSTS:-GHOSTS, GHOSTS:-GHOSTS]
+    np.testing.assert_allclose(image[0], expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+    assert not np.any(planes)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_chunks_and_repeated_results_change_nothing(backend):
+    position, mass = naive_maps.random_cells(9, 300)
+    r_cell = 10 ** np.random.default_rng(2).uniform(-3, -0.5, 300)
+    view = View.named("y", 1.5, 3.0, 0.03)
+    whole = cell_maps(view, position, r_cell, backend=backend, mass=mass)["mass"].values
+    depositor = Depositor(view, ["mass"], backend=backend)
+    for part in (slice(0, 7), slice(7, 290), slice(290, 300)):
+        depositor.add_cells(position[part], r_cell[part], {"mass": mass[part]})
+    np.testing.assert_allclose(depositor.finish()["mass"].values, whole, rtol=1e-12)
+    np.testing.assert_array_equal(depositor.finish()["mass"].values, depositor.finish()["mass"].values)
+
+
+@pytest.mark.parametrize("kernel", SHAPES, ids=["W2", "S"])
+@pytest.mark.parametrize(("backend", "support"), [("pixel_integrated", 9.0), ("pyramid", 7.0)])
+def test_nothing_beyond_the_support(kernel, backend, support):
+    image = kernel_deposit(kernel, 0.2, -0.3, support, 24, 12.0, backend)
     centre = np.arange(24) + 0.5 - 12
     nearest = np.maximum(np.abs([centre - 0.2, centre + 0.3]) - 0.5, 0.0)
-    beyond = np.hypot(nearest[1][:, None], nearest[0][None, :]) >= 9.0
+    beyond = np.hypot(nearest[1][:, None], nearest[0][None, :]) >= support
     assert np.all(image[beyond] == 0.0)
     assert np.count_nonzero(beyond) > 100
 
 
 @pytest.mark.parametrize(("pixel", "share"), [(0.5, 0.42423849), (1.0, 0.89950891), (2.0, 1.0)])
 def test_share_of_a_centred_pixel(pixel, share):
-    image = kernel_deposit(KERNELS["support"], 0.0, 0.0, 1.0, 5, 2.5 * pixel)
-    assert abs(image[2, 2] - share) < 1e-6
+    exact = kernel_deposit(KERNELS["support"], 0.0, 0.0, 1.0, 5, 2.5 * pixel)
+    assert abs(exact[2, 2] - share) < 1e-6
+    quick = kernel_deposit(KERNELS["support"], 0.0, 0.0, 1.0, 5, 2.5 * pixel, "pyramid")
+    assert abs(quick[2, 2] - share) < 2e-5
 
 
 @pytest.mark.parametrize("name", ["s25", "support", "wendland_3d", "gadget"])
@@ -73,33 +172,34 @@ def test_half_of_the_mass_lies_within_the_half_mass_radius(name):
 
 @st.composite
 def cells(draw):
-    n_pixels = draw(st.sampled_from([1, 3, 16, 50]))
+    n_pixels = draw(st.sampled_from([1, 3, 16, 37, 50]))
     n = draw(st.integers(1, 10))
     coordinate = st.one_of(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), st.floats(-2.0, 2.0))
     radius = st.floats(-5.0, 1.0).map(lambda exponent: 10**exponent)
     position = np.array(draw(st.lists(st.tuples(*[coordinate] * 3), min_size=n, max_size=n)))
     r_cell = np.array(draw(st.lists(radius, min_size=n, max_size=n)))
-    return n_pixels, position, r_cell, draw(st.sampled_from(sorted(KERNELS)))
+    return n_pixels, position, r_cell, draw(st.sampled_from(sorted(KERNELS))), draw(st.sampled_from(BACKENDS))
 
 
 @given(cells())
 @settings(max_examples=150, deadline=None)
 def test_closure_of_every_cell(case):
-    n_pixels, position, r_cell, kernel = case
+    n_pixels, position, r_cell, kernel, backend = case
     view = View.named("z", 2.0, 10.0, 2.0 / n_pixels)
     for n in range(len(r_cell)):
-        result = cell_maps(view, position[n : n + 1], r_cell[n : n + 1], kernel, mass=[1.0])["mass"]
+        result = cell_maps(view, position[n : n + 1], r_cell[n : n + 1], kernel, backend, mass=[1.0])["mass"]
         on_map = result.values.sum() * view.pixel**2
         assert abs(on_map + result.total_outside_fov - 1.0) < 3e-6
 
 
 @pytest.mark.parametrize("kernel", ["s25", "support"])
-@pytest.mark.parametrize("n_pixels", [8, 100, 137])
-def test_closure_of_a_galaxy_cut_by_the_window(kernel, n_pixels):
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("n_pixels", [1, 8, 100, 137, 256])
+def test_closure_of_a_galaxy_cut_by_the_window(kernel, backend, n_pixels):
     position, mass = naive_maps.random_cells(n_pixels, 1000, spread=1.3)
     r_cell = 10 ** np.random.default_rng(1).uniform(-3, -0.5, 1000)
     view = View("tilted", (1.0, 2.0, 3.0), (0.0, 0.0, 1.0), 2.0, 1.5, 2.0 / n_pixels)
-    result = cell_maps(view, position, r_cell, kernel, mass=mass)["mass"]
+    result = cell_maps(view, position, r_cell, kernel, backend, mass=mass)["mass"]
     assert abs(result.closure) < 1e-6
     depth = view.project(position)[2]
     np.testing.assert_allclose(result.total_selected, mass[np.abs(depth) < 0.75].sum(), rtol=1e-13)
@@ -139,30 +239,35 @@ def test_views_agree_with_rolled_input():
     np.testing.assert_array_equal(y.values, z.values)
 
 
-def test_mirror_and_moving_by_a_pixel():
+@pytest.mark.parametrize(("backend", "tolerance"), [("pixel_integrated", 1e-11), ("pyramid", 5e-5)])
+def test_mirror_and_moving_by_a_pixel(backend, tolerance):
     position, mass = naive_maps.random_cells(2, 100, spread=0.5)
     r_cell = 10 ** np.random.default_rng(4).uniform(-3, -1.5, 100)
-    view = View.named("z", 2.0, 4.0, 0.0625)
-    image = cell_maps(view, position, r_cell, mass=mass)["mass"].values
-    mirrored = cell_maps(view, position * [-1, 1, 1], r_cell, mass=mass)["mass"].values
-    np.testing.assert_allclose(mirrored, image[:, ::-1], rtol=0, atol=1e-11 * image.max())
-    moved = cell_maps(view, position + np.array([0.0625, -0.125, 0.0]), r_cell, mass=mass)["mass"].values
-    np.testing.assert_allclose(moved[:-2, 1:], image[2:, :-1], rtol=0, atol=1e-11 * image.max())
+    view, options = View.named("z", 2.0, 4.0, 0.0625), {"backend": backend, "mass": mass}
+    image = cell_maps(view, position, r_cell, **options)["mass"].values
+    mirrored = cell_maps(view, position * [-1, 1, 1], r_cell, **options)["mass"].values
+    np.testing.assert_allclose(mirrored, image[:, ::-1], rtol=0, atol=tolerance * image.max())
+    moved = cell_maps(view, position + np.array([0.0625, -0.125, 0.0]), r_cell, **options)["mass"].values
+    np.testing.assert_allclose(moved[:-2, 1:], image[2:, :-1], rtol=0, atol=tolerance * image.max())
 
 
-def test_cut_kernels_keep_only_their_inside_share():
+@pytest.mark.parametrize(("backend", "tolerance"), [("pixel_integrated", 1e-12), ("pyramid", 5e-5)])
+def test_cut_kernels_keep_only_their_inside_share(backend, tolerance):
     # the same cells on a window and on a larger one with the same pixels
     position, mass = naive_maps.random_cells(3, 100)
-    r_cell = np.full(100, 0.1)
-    small = cell_maps(View.named("z", 1.0, 9.0, 0.125), position, r_cell, mass=mass)["mass"].values
-    large = cell_maps(View.named("z", 3.0, 9.0, 0.125), position, r_cell, mass=mass)["mass"].values
-    np.testing.assert_allclose(small, large[8:16, 8:16], rtol=0, atol=1e-12 * large.max())
+    r_cell, options = np.full(100, 0.1), {"backend": backend, "mass": mass}
+    small = cell_maps(View.named("z", 1.0, 9.0, 0.125), position, r_cell, **options)["mass"].values
+    large = cell_maps(View.named("z", 3.0, 9.0, 0.125), position, r_cell, **options)["mass"].values
+    np.testing.assert_allclose(small, large[8:16, 8:16], rtol=0, atol=tolerance * large.max())
 
 
-def test_several_quantities_are_deposited_alike():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_several_quantities_are_deposited_alike(backend):
     position, mass = naive_maps.random_cells(4, 100)
+    # kernels from less than a pixel to half the window
+    r_cell, quantities = 10 ** np.random.default_rng(5).uniform(-3, -1, 100), {"a": mass, "b": -2 * mass}
     maps = cell_maps(
-        View.named("x", 1.0, 1.0, 0.1), position, np.full(100, 0.03), a=mass, b=-2 * mass, c=0 * mass
+        View.named("x", 1.0, 1.0, 0.01), position, r_cell, backend=backend, c=0 * mass, **quantities
     )
     np.testing.assert_allclose(maps["b"].values, -2 * maps["a"].values, rtol=1e-14)
     assert not np.any(maps["c"].values)

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from simpost.core.errors import InputError
 from simpost.maps.closure_kernels import enclosed_share, shares_in_square
-from simpost.maps.smoothing import KERNELS, RANK, separable_table, smoothing_kernel
+from simpost.maps.smoothing import KERNELS, RANK, corner_table, separable_table, smoothing_kernel
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 W2, S = KERNELS["s25"], KERNELS["support"]
@@ -120,6 +120,23 @@ def test_separable_terms_are_the_kernel(kernel):
     )
     expected = values.reshape(64, 8, 64, 8).sum(axis=(1, 3)) / 64**2
     assert np.abs(found - expected).max() < 5e-5 * expected.max()
+
+
+@pytest.mark.parametrize("kernel", [W2, S], ids=["W2", "S"])
+def test_corner_table_is_the_share_of_rectangles(kernel):
+    table = corner_table(kernel.shape)
+    assert table[-1, -1] == 0.25
+    assert np.all(np.diff(table.astype(float), axis=0) >= 0.0)
+    np.testing.assert_array_equal(table, table.T)
+    found = np.empty(4)
+    half_sides = np.array([0.125, 0.25, 0.5, 0.75])
+    for i, half_side in enumerate(half_sides):
+        square = found[i : i + 1]
+        shares_in_square(
+            np.zeros(1), np.zeros(1), np.ones(1), kernel.shape, half_side, NODES, NODE_WEIGHTS, square
+        )
+    nodes = (half_sides * (table.shape[0] - 1)).astype(int)
+    np.testing.assert_allclose(4 * table[nodes, nodes], found, rtol=0, atol=3e-7)
 
 
 def test_unknown_kernel_is_refused():
