@@ -6,11 +6,13 @@ otherwise; a preset is a YAML file of the package that changes some of them.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+import math
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time
+from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time, Velocity
 
 
 class Section(BaseModel):
@@ -70,6 +72,103 @@ class GalaxiesConfig(Section):
         return self
 
 
+NamedView = Literal["x", "y", "z", "face-on", "edge-on", "edge-on-2"]
+Direction = tuple[float, float, float]
+MOST_PIXELS = 20000  # along a side: a map of one quantity takes 3.2 GB then
+_VIEW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,59}")  # safe in any file system
+_PARALLEL = 1e-6  # sine below which two directions are one
+
+
+class SpreadViews(Section):
+    """Lines of sight spread over a hemisphere."""
+
+    directions: int = Field(ge=1, le=1000, description="so many nearly uniform lines of sight")
+
+    @property
+    def names(self) -> list[str]:
+        """`direction-01` and so on, of equal length."""
+        digits = len(str(self.directions))
+        return [f"direction-{i:0{digits}d}" for i in range(1, self.directions + 1)]
+
+
+class StatedView(Section):
+    """A line of sight as stated."""
+
+    line_of_sight: Direction = Field(description="from the galaxy to the observer, of any length")
+    up: Direction | None = Field(
+        None, description="up in the image; default: z, or y for a line of sight within 10 degrees of z"
+    )
+    name: str = Field(description="name of the view in files; letters, digits and _ . + -")
+
+    @property
+    def names(self) -> list[str]:
+        """The one name."""
+        return [self.name]
+
+    @field_validator("name")
+    @classmethod
+    def _is_file_name(cls, value: str) -> str:
+        if not _VIEW_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value[:80]!r}; expected: at most 60 letters, digits, _ . + and -, a letter or digit first"
+            )
+        if value.lower() in get_args(NamedView):
+            raise ValueError(f"{value!r}; expected: another name, this one is a view of simpost's own")
+        return value
+
+    @field_validator("line_of_sight", "up")
+    @classmethod
+    def _points_somewhere(cls, value: Direction | None) -> Direction | None:
+        if value is not None and not any(value):
+            raise ValueError("three zeros; expected: a direction")
+        return value
+
+    @model_validator(mode="after")
+    def _up_is_across(self) -> StatedView:
+        if self.up is None:
+            return self
+        a, b = ([x / max(map(abs, v)) for x in v] for v in (self.line_of_sight, self.up))
+        across = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+        if math.hypot(*across) < _PARALLEL * math.hypot(*a) * math.hypot(*b):
+            raise ValueError(
+                f"up {list(self.up)} along line_of_sight {list(self.line_of_sight)}; "
+                "expected: any other direction, or none"
+            )
+        return self
+
+
+def _kind_of_view(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "named"
+    if isinstance(value, SpreadViews) or (isinstance(value, dict) and "directions" in value):
+        return "spread"
+    if isinstance(value, StatedView) or (isinstance(value, dict) and "line_of_sight" in value):
+        return "stated"
+    return None
+
+
+ViewConfig = Annotated[
+    Annotated[NamedView, Tag("named")]
+    | Annotated[SpreadViews, Tag("spread")]
+    | Annotated[StatedView, Tag("stated")],
+    Discriminator(
+        _kind_of_view,
+        custom_error_type="view",
+        custom_error_message=f"Input should be {', '.join(get_args(NamedView))}, {{directions: N}} or "
+        "{line_of_sight: [x, y, z], name: NAME}",
+    ),
+]
+
+
+class CubeConfig(Section):
+    """Velocity channels, the same for every view and line."""
+
+    channel: Velocity = Field(10.0, description="width of a channel (10 km/s: SERRA-like)")
+    channels: int = Field(
+        100, ge=2, le=10000, description="number of channels, centred on the galaxy's velocity"
+    )
+
+
 class MapsConfig(Section):
     """Field of view and pixels."""
 
@@ -82,6 +181,29 @@ class MapsConfig(Section):
     helium: bool = Field(
         True, description="count the helium of neutral and molecular gas (V25; S25: hydrogen only)"
     )
+    cube: CubeConfig | None = Field(
+        None,
+        description="position-position-velocity cubes of the lines; `{}` for the defaults, default: none",
+    )
+    stars: Literal["points", "kernel"] = Field(
+        "points", description="stars in the pixel they lie in, or spread over `star_smoothing`"
+    )
+    star_smoothing: Length | None = Field(
+        None,
+        description="radius of support of the stars' kernel, the projected three-dimensional Wendland-C2; "
+        "needed for `stars: kernel`",
+    )
+    angular_momentum_radius: Length | None = Field(
+        None,
+        description="neutral gas within this radius of the galaxy sets face-on and edge-on; "
+        "default: half the width (our choice)",
+    )
+
+    @model_validator(mode="after")
+    def _stars_have_their_kernel(self) -> MapsConfig:
+        if (self.stars == "kernel") != (self.star_smoothing is not None):
+            raise ValueError("one of 'star_smoothing' and 'stars: kernel'; expected: both or neither")
+        return self
 
     @model_validator(mode="after")
     def _pixels_fit(self) -> MapsConfig:
@@ -89,8 +211,11 @@ class MapsConfig(Section):
             raise ValueError(
                 f"a pixel of {self.pixel:g} kpc; expected: at most the width of {self.width:g} kpc"
             )
-        if self.width / self.pixel > 20000:
-            raise ValueError(f"{self.width / self.pixel:.0f} pixels a side; expected: at most 20000")
+        n = self.width / self.pixel
+        if n > MOST_PIXELS:
+            raise ValueError(
+                f"{n:.6g} pixels a side ({8e-9 * n * n:.3g} GB for each map); expected: at most {MOST_PIXELS}"
+            )
         return self
 
 
@@ -203,9 +328,26 @@ class Config(Section):
     snapshots: list[str] = Field(min_length=1, description="paths, globs, or sample:NAME")
     reader: ReaderConfig = Field(default_factory=ReaderConfig, description="what the snapshots do not tell")
     galaxies: GalaxiesConfig = Field(default_factory=GalaxiesConfig, description="which galaxies")
-    views: list[Literal["x", "y", "z"]] = Field(["x", "y", "z"], min_length=1, description="lines of sight")
+    views: list[ViewConfig] = Field(
+        ["x", "y", "z"],
+        min_length=1,
+        description="lines of sight, any of: `x`, `y`, `z`, `face-on`, `edge-on`, `edge-on-2`, "
+        "`{directions: 12}`, `{line_of_sight: [1, 1, 0], up: [0, 0, 1], name: oblique}`",
+    )
     maps: MapsConfig = Field(default_factory=MapsConfig, description="field of view and pixels")
     ism: IsmConfig = Field(default_factory=IsmConfig, description="state of the interstellar medium")
     emission: EmissionConfig = Field(default_factory=EmissionConfig, description="line luminosities")
     output: str = Field("results", min_length=1, description="folder for products, figures and tables")
     seed: int = Field(0, ge=0, description="of every random number")
+
+    @field_validator("views")
+    @classmethod
+    def _views_have_their_own_names(cls, value: list[ViewConfig]) -> list[ViewConfig]:
+        names = [name for view in value for name in ([view] if isinstance(view, str) else view.names)]
+        lower = [name.lower() for name in names]  # some file systems do not tell case
+        twice = [name for name, plain in zip(names, lower, strict=True) if lower.count(plain) > 1]
+        if twice:
+            raise ValueError(
+                f"more than one view '{twice[0]}'; expected: every view once, names of their own"
+            )
+        return value
