@@ -14,12 +14,16 @@ from simpost.emission.density_pdf import AveragedTable
 from simpost.emission.luminosity import CellLuminosity, table_marks
 from simpost.ism.recipes import Recipes, choose_recipes
 from simpost.ism.state import Surroundings, gas_state, survey
+from simpost.maps.cube import CubeResult
 from simpost.maps.deposit import Depositor, MapResult
 from simpost.maps.smoothing import smoothing_kernel
 from simpost.maps.view import View
+from simpost.pipeline.cubes import CubePass, cube_notes
 from simpost.pipeline.ensemble import NO_ENSEMBLE, Ensemble, EnsemblePass, EnsembleResult
 from simpost.pipeline.lighting import light_cells
+from simpost.pipeline.stars import WINDOWS, star_maps, star_notes
 from simpost.pipeline.tally import Tally
+from simpost.pipeline.views import check_memory, make_views
 from simpost.products import Coverage, FieldOrigin
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
 from simpost.snapshots.columns import Columns
@@ -35,7 +39,6 @@ KERNEL_MARGIN = 1.6  # the same for Voronoi cells at first; it grows until no ke
 KERNEL_GROWTH = 1.5
 LARGEST_MARGIN = 20.0
 WARN_LOW_RESOLUTION = 0.01  # share of the gas mass that is not of the zoom region
-WINDOWS = (10, 30, 100)  # Myr, of the stellar star-formation rates (S25, V25, and FUV light)
 MEANS = {"density": "n_H", "metallicity": "metallicity", "mach": "mach", "habing": "habing"}
 
 
@@ -50,6 +53,7 @@ class GalaxyMaps:
     views: tuple[View, ...]
     gas: dict[str, dict[str, MapResult]]  # view -> extensive quantity -> map
     stars: dict[str, dict[str, MapResult]]
+    cubes: dict[str, dict[str, CubeResult]]  # view -> line -> cube
     coverage: dict[str, Coverage]
     fields: tuple[FieldOrigin, ...]
     recipes: Recipes
@@ -87,22 +91,24 @@ def map_galaxy(
         line table than the configuration allows.
     """
     width = config.maps.width
-    depth = config.maps.depth or width
-    half_width = 0.5 * max(width, depth)
     report("field of view", 0.0)
-    region, notes = _region(snapshot, galaxy, half_width, config.maps.kernel)
-    views = tuple(View.named(name, width, depth, config.maps.pixel) for name in config.views)
     recipes = choose_recipes(snapshot.info, config.ism)
+    lines = list(tables) if recipes.has_lines else []
+    views, of_views = make_views(snapshot, galaxy, recipes, config)
+    of_gas = len(quantity_names(snapshot, recipes, lines)) + len(ensemble.tables)
+    check_memory(views, of_gas + 1 + len(WINDOWS))
+    region, of_region = _region(snapshot, galaxy, views, config.maps.kernel)
     report("stars", 0.05)
     virial = galaxy.r_200c if np.isfinite(galaxy.r_200c) else 0.0
-    reach = virial + np.sqrt(3.0) * region.half_width  # all that can light a cell of the region
-    stars = snapshot.stars(Sphere(galaxy.centre, reach))
+    corner = np.sqrt(3.0) * region.half_width
+    reach = virial + corner  # all that can light a cell of the region
+    stars = snapshot.stars(Sphere(galaxy.centre, max(reach, corner + (config.maps.star_smoothing or 0.0))))
     report("surroundings", 0.1)
     around = survey(snapshot, region, stars, recipes, config.ism, cutoff=virial or np.inf, reach=reach)
     report("cells", 0.3)
-    lines = list(tables) if recipes.has_lines else []
     lit = {line: tables[line] for line in lines}
-    cells = _Cells(snapshot, region, recipes, around, config, lit, views, ensemble)
+    cubes = CubePass(views, lines, galaxy, config.maps, snapshot.info.geometry == LEAVES)
+    cells = _Cells(snapshot, region, recipes, around, config, lit, views, ensemble, cubes)
     cells.deposit(lambda share: report("cells", 0.3 + 0.6 * share))
     if cells.n_inside == 0:
         raise InputError(
@@ -111,13 +117,15 @@ def map_galaxy(
             "a galaxy with gas",
             "check the centre and the width of the maps",
         )
-    star_maps, star_totals = _star_maps(stars, views, 0.5 * width)
+    of_stars, star_totals = star_maps(stars, views, config.maps)
     report("maps", 0.9)
     gas, of_ensemble = cells.finish()
+    of_lines = cubes.finish()
     return GalaxyMaps(
         views=views,
         gas=gas,
-        stars=star_maps,
+        stars=of_stars,
+        cubes=of_lines,
         totals=cells.totals | star_totals,
         coverage=cells.tally.coverage(),
         fields=_field_origins(cells, recipes),
@@ -126,7 +134,10 @@ def map_galaxy(
         n_cells=cells.n_inside,
         wind_mass=float(snapshot.wind(Cube(galaxy.centre, 0.5 * width))["mass"].sum()),
         notes=(
-            *notes,
+            *of_views,
+            *of_region,
+            *star_notes(config.maps),
+            *cube_notes(of_lines),
             *(table.note for table in tables.values() if table.note),
             *(of_ensemble.notes(config.emission.warn_outside) if of_ensemble is not None else ()),
         ),
@@ -135,19 +146,22 @@ def map_galaxy(
 
 
 def _region(
-    snapshot: Snapshot, galaxy: Galaxy, half_width: float, kernel: str
+    snapshot: Snapshot, galaxy: Galaxy, views: tuple[View, ...], kernel: str
 ) -> tuple[Region, tuple[str, ...]]:
     """Cube of cells to read: the field of view and a margin around it; and what is left out.
 
-    A field of view may fill half the periodic box at most: beyond that, cells and kernels that
-    reach across its seam would be cut. Voronoi cells are drawn as kernels much wider than
-    themselves, so the cube grows until the outermost cells in it no longer reach the window.
+    The cube holds the cube of the maps' width and every window, turned as its view is. It may fill half
+    the periodic box at most: beyond that, cells and kernels that reach across its seam would be cut.
+    Voronoi cells are drawn as kernels much wider than themselves, so the cube grows until the outermost
+    cells in it no longer reach a window.
     """
     box = snapshot.info.box_size
+    half_width = max(0.5 * views[0].width, *(float(view.half_extents.max()) for view in views))
     if 2.0 * half_width > 0.5 * box:
+        turned = "" if all(view.is_axis_aligned for view in views) else " (the field of view, turned)"
         raise InputError(
             "maps.width",
-            f"{2.0 * half_width:g} kpc",
+            f"{2.0 * half_width:g} kpc{turned}",
             f"at most half the box of {box:.6g} kpc of {snapshot.info.path}",
         )
     if snapshot.info.geometry == LEAVES:
@@ -156,7 +170,7 @@ def _region(
     extent = KERNEL_MARGIN * half_width
     while True:
         region = Cube(galaxy.centre, min(extent, largest))
-        farthest = _farthest_that_reaches(snapshot, region, half_width, kernel)
+        farthest = _farthest_that_reaches(snapshot, region, views, kernel)
         if farthest * KERNEL_GROWTH <= region.half_width:
             return region, ()
         if region.half_width >= largest:
@@ -164,21 +178,29 @@ def _region(
         extent *= KERNEL_GROWTH
 
 
-def _reach(geometry: str, kernel: str) -> float:
-    """How far a cell is drawn around its position, over its size: half a leaf, or a kernel."""
+def _reach(geometry: str, kernel: str, view: View) -> float:
+    """How far a cell is drawn around its position, over its size: half a leaf, turned, or a kernel."""
     if geometry == LEAVES:
-        return 0.5
+        return 0.5 * view.cube_extent
     return float(smoothing_kernel(kernel).h_over_r_cell * np.cbrt(0.75 / np.pi))
 
 
-def _farthest_that_reaches(snapshot: Snapshot, region: Region, half_width: float, kernel: str) -> float:
-    """Largest distance along an axis [kpc] of a cell whose kernel reaches into the window."""
-    reach = _reach(snapshot.info.geometry, kernel)
+def _is_drawn(cells: Columns, views: tuple[View, ...], geometry: str, kernel: str) -> NDArray[np.bool_]:
+    """Which cells reach into a window, or into the cube of the maps' width."""
+    position, size = cells["position"], cells["size"]
+    drawn = np.asarray(np.abs(position).max(axis=1) - 0.5 * size < 0.5 * views[0].width)
+    for view in views:
+        rest = np.flatnonzero(~drawn)
+        drawn[rest] = view.touches(position[rest], _reach(geometry, kernel, view) * size[rest])
+    return drawn
+
+
+def _farthest_that_reaches(snapshot: Snapshot, region: Region, views: tuple[View, ...], kernel: str) -> float:
+    """Largest distance along an axis [kpc] of a cell whose kernel reaches into a window."""
     farthest = 0.0
     for chunk in snapshot.gas_chunks(region, ("position", "size")):
-        distance = np.abs(chunk["position"]).max(axis=1)
-        reaches = distance - reach * chunk["size"] < half_width
-        farthest = max(farthest, float(distance[reaches].max(initial=0.0)))
+        drawn = _is_drawn(chunk, views, snapshot.info.geometry, kernel)
+        farthest = max(farthest, float(np.abs(chunk["position"][drawn]).max(initial=0.0)))
     return farthest
 
 
@@ -195,13 +217,12 @@ class _Cells:
         tables: dict[str, AveragedTable],
         views: tuple[View, ...],
         ensemble: Ensemble,
+        cubes: CubePass,
     ) -> None:
         self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
         self._config, self._tables = config, tables
-        self._half_width = 0.5 * views[0].width
-        self._window = 0.5 * max(views[0].width, views[0].depth)
-        self._reach = _reach(snapshot.info.geometry, config.maps.kernel)
-        self._members = EnsemblePass(ensemble, config)
+        self._views, self._half_width = views, 0.5 * views[0].width
+        self._members, self._cubes = EnsemblePass(ensemble, config), cubes
         names = quantity_names(snapshot, recipes, list(tables)) + self._members.names
         self._depositors = [Depositor(view, names, config.maps.kernel) for view in views]
         self.tally = Tally()
@@ -211,9 +232,9 @@ class _Cells:
     def deposit(self, report: Callable[[float], None]) -> None:
         total = max(len(self._around.has_young_star), 1)
         start = 0
+        geometry = self._snapshot.info.geometry
         for chunk in self._snapshot.gas_chunks(self._region):
-            distance = np.abs(chunk["position"]).max(axis=1)
-            drawn = np.flatnonzero(distance - self._reach * chunk["size"] < self._window)
+            drawn = np.flatnonzero(_is_drawn(chunk, self._views, geometry, self._config.maps.kernel))
             rows = start + drawn  # the others have lent their velocities already
             start += chunk.size
             if len(drawn) == 0:
@@ -229,17 +250,21 @@ class _Cells:
             quantities = _quantities(state, emission, self._recipes, self._config.maps.helium)
             quantities |= self._members.light(state, share)
             for depositor in self._depositors:
-                if self._snapshot.info.geometry == LEAVES:
+                if geometry == LEAVES:
                     depositor.add_leaves(state["position"], state["size"], quantities)
                 else:
                     radius = np.cbrt(0.75 / np.pi) * state["size"]
                     depositor.add_cells(state["position"], radius, quantities)
+            self._cubes.add(state, emission)
             self._account(state, share, marks, emission, quantities)
             report(start / total)
 
     def finish(self) -> tuple[dict[str, dict[str, MapResult]], EnsembleResult | None]:
         """Maps by view and quantity; and the ensemble, whose members' maps are no longer needed."""
-        maps = {depositor.view.name: depositor.finish() for depositor in self._depositors}
+        maps = {}
+        while self._depositors:  # an image goes when its maps are made: memory holds all maps and one image
+            depositor = self._depositors.pop(0)
+            maps[depositor.view.name] = depositor.finish()
         beyond = self.tally.coverage().get(BEYOND_TABLE)
         share = beyond.share_of_luminosity if beyond is not None else float("nan")
         ensemble = self._members.result(maps, self.totals, share)
@@ -311,24 +336,6 @@ def _quantities(
         for mean, column in MEANS.items():
             quantities[f"{mean} x {weight}"] = state[column] * values
     return quantities
-
-
-def _star_maps(
-    stars: Columns, views: tuple[View, ...], half_width: float
-) -> tuple[dict[str, dict[str, MapResult]], dict[str, float]]:
-    """Maps by view, and totals in the cube."""
-    quantities = {"stars": stars["mass"]}
-    if "age" in stars:
-        for window in WINDOWS:
-            young = stars["age"] < window
-            quantities[f"sfr_{window}"] = np.where(young, stars["initial_mass"], 0.0) / (window * 1e6)
-    maps = {}
-    for view in views:
-        depositor = Depositor(view, list(quantities))
-        depositor.add_points(stars["position"], quantities)
-        maps[view.name] = depositor.finish()
-    inside = np.all(np.abs(stars["position"]) <= half_width, axis=1)
-    return maps, {name: float(values[inside].sum()) for name, values in quantities.items()}
 
 
 def _field_origins(cells: _Cells, recipes: Recipes) -> tuple[FieldOrigin, ...]:

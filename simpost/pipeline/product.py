@@ -12,11 +12,13 @@ import numpy as np
 from simpost.config import Config, canonical_yaml, config_hash
 from simpost.core.files import sha256
 from simpost.emission.density_pdf import AveragedTable
+from simpost.maps.cube import CubeResult
 from simpost.maps.deposit import MapResult, ratio_map
 from simpost.maps.view import View
-from simpost.pipeline.galaxy import MEANS, WINDOWS, GalaxyMaps
+from simpost.pipeline.galaxy import MEANS, GalaxyMaps
+from simpost.pipeline.stars import WINDOWS
 from simpost.products import GalaxyProduct, ProductMap, ViewProduct
-from simpost.products.schema import LINE_CII, PERCENTILES, map_unit
+from simpost.products.schema import CUBE_UNIT, LINE_CII, PERCENTILES, map_unit
 from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.protocol import LEAVES, Snapshot
 
@@ -82,12 +84,28 @@ def _view_product(view: View, maps: GalaxyMaps, snapshot: Snapshot, config: Conf
             name = f"surface_brightness_{LINE_CII}_{percentile}"
             reason = {"closure_reason": _PERCENTILE_REASON}
             images[name] = ProductMap(values, map_unit(name), math.nan, reason)
-    return ViewProduct(attributes, images)
+    cubes = {line: _cube(result) for line, result in maps.cubes.get(view.name, {}).items()}
+    velocity = next((result.channels.centres() for result in maps.cubes.get(view.name, {}).values()), None)
+    return ViewProduct(attributes, images, cubes, velocity)
 
 
 def _map_name(quantity: str) -> str:
     known = ("gas", "neutral", "molecular", "stars", "sfr_instantaneous", *(f"sfr_{w}" for w in WINDOWS))
     return f"surface_density_{quantity}" if quantity in known else f"surface_brightness_{quantity}"
+
+
+def _cube(result: CubeResult) -> ProductMap:
+    whole = result.map
+    attributes: dict[str, Any] = {
+        "total_selected": whole.total_selected,
+        "total_outside_fov": whole.total_outside_fov,
+        "n_cells": whole.n_cells,
+        "share_outside_band": result.share_outside_band,
+        "moment_0_deviation": result.moment_0_deviation,
+    }
+    if math.isnan(result.closure):
+        attributes["closure_reason"] = whole.closure_reason
+    return ProductMap(result.values, CUBE_UNIT, result.closure, attributes)
 
 
 def _image(name: str, result: MapResult) -> ProductMap:

@@ -14,6 +14,8 @@ from simpost.core.errors import ConfigError, InputError, SimpostError
 from simpost.core.files import user_path, whole_folder, write_whole
 from simpost.emission.density_pdf import AveragedTable
 from simpost.emission.grid import LineGrid
+from simpost.emission.lines import line_named
+from simpost.figures.cube import channel_maps, moment_panel
 from simpost.figures.panel import galaxy_panel
 from simpost.ism.recipes import choose_recipes
 from simpost.pipeline.ensemble import Ensemble, prepare_ensemble
@@ -21,6 +23,7 @@ from simpost.pipeline.galaxy import Report, check_coverage, map_galaxy
 from simpost.pipeline.lighting import averaged_table, line_grid
 from simpost.pipeline.product import make_product
 from simpost.products import GalaxyProduct, read_product, write_product
+from simpost.products.cube_fits import write_cube_fits
 from simpost.products.fits import write_fits
 from simpost.products.summary import summary_rows, write_ecsv, write_json
 from simpost.snapshots.galaxies import Galaxy, find_galaxies, galaxies_from_catalogue, galaxy_at
@@ -158,8 +161,18 @@ def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
     with whole_folder(folder, replace=True) as temporary:
         write_product(product, temporary / "product.h5")
         write_fits(product, temporary / "maps.fits")
-        for view in product.views:
-            galaxy_panel(product, view, temporary / f"panel_{view}.png")
+        for name, view in product.views.items():
+            galaxy_panel(product, name, temporary / f"panel_{name}.png")
+            for line in view.cubes:
+                write_cube_fits(
+                    product,
+                    name,
+                    line,
+                    line_named(line).frequency_ghz,
+                    temporary / f"cube_{name}_{line}.fits",
+                )
+                moment_panel(product, name, line, temporary / f"moments_{name}_{line}.png")
+                channel_maps(product, name, line, temporary / f"channels_{name}_{line}.png")
 
 
 def _snapshot_paths(config: Config) -> list[str]:

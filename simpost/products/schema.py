@@ -299,11 +299,12 @@ _MAPS = (
     ),
 )
 
+CUBE_UNIT = "Lsun*s/km/kpc**2"
 _CUBES = (
     Entry(
         "/views/<view>/cubes/<line>",
         "dataset",
-        "Lsun*s/km/kpc**2",
+        CUBE_UNIT,
         "float",
         ("nv", "ny", "nx"),
         "line surface brightness per velocity",
@@ -320,6 +321,21 @@ _CUBES = (
         required=False,
     ),
     _text("/views/<view>/velocity", "unit", "unit of the dataset"),
+    *(
+        Entry(
+            f"/views/<view>/cubes/<line>@{name}",
+            "attribute",
+            u.DIMENSIONLESS,
+            "float",
+            (),
+            description,
+            required=False,
+        )
+        for name, description in (
+            ("share_outside_band", "share of the light at velocities outside the channels"),
+            ("moment_0_deviation", "largest difference of moment 0 and map, over the brightest pixel"),
+        )
+    ),
 )
 
 
