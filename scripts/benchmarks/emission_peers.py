@@ -91,8 +91,8 @@ def interpn(table: Table) -> Chunk:
     spectra = [
         MultilinearRegular.new(shape, first, step, table.log_l[..., v].astype(single).ravel()) for v in (0, 1)
     ]
-    wide, points = np.empty((2, len(table.nodes), CHUNK))
-    points = points.astype(single)
+    wide = np.empty((len(table.nodes), CHUNK))
+    points = np.empty(wide.shape, single)
     log_l, result = np.empty(CHUNK, single), np.empty((CHUNK, 2))
 
     def treat(cells: tuple[Array, ...]) -> Array:
