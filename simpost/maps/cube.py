@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError
+from simpost.maps.checks import column, plain
 from simpost.maps.cube_kernels import LANES, LIMIT, deposit_leaf_lines, spread_lines
-from simpost.maps.deposit import Depositor, MapResult, _column, _plain
+from simpost.maps.deposit import Depositor, MapResult
 from simpost.maps.velocity import NARROWEST, Channels
 from simpost.maps.view import View
 
@@ -239,7 +240,7 @@ class CubeDepositor:
         dispersion: ArrayLike,
     ) -> _Cells:
         """Checked arrays; lines in channels from the lower edge of the band."""
-        position = _plain("position", position)
+        position = plain("position", position)
         if position.ndim != 2 or position.shape[1] != 3:
             raise InputError("position", f"shape {position.shape}", "shape (n, 3)")
         n = len(position)
@@ -249,7 +250,7 @@ class CubeDepositor:
             "velocity": velocity,
             "dispersion": dispersion,
         }
-        length, light, velocity, sigma = (_column(name, values, n) for name, values in columns.items())
+        length, light, velocity, sigma = (column(name, values, n) for name, values in columns.items())
         if np.any(length <= 0.0):
             found = f"{np.count_nonzero(length <= 0.0)} values not above zero"
             raise InputError(length_name, found, "positive lengths in kpc")

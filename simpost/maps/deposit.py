@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from simpost.core.errors import InputError, nearest_name
 from simpost.maps import swiftsimio_backends
 from simpost.maps.amr_kernels import BLOCK, add_blocks, deposit_leaves
+from simpost.maps.checks import column, plain
 from simpost.maps.closure_kernels import shares_in_square
 from simpost.maps.oblique import deposit_oblique
 from simpost.maps.pyramid import Pyramid
@@ -71,10 +72,11 @@ class Depositor:
         Smoothing kernel of `add_cells`, see `smoothing.KERNELS`; default "s25" (Shen+2025).
     backend : str
         How `add_cells` deposits: "pixel_integrated" (default) integrates every kernel over every pixel (5e-5
-        of its peak); "pyramid" does so for kernels of H up to 7.5 pixels, and integrates wider ones over
-        larger pixels, which are then split: many times faster, with the same mass, and where tens of kernels
-        overlap good to 0.1 % a pixel, but a lone wide kernel may be 5 % off at its peak, the faintest rim of
-        a galaxy by more, and there maps do not add up exactly; or a backend of swiftsimio, as a check.
+        of its peak; steps of 1.4e-4 where the kernel is wider than a thousand pixels); "pyramid" does so for
+        kernels of H up to 7.5 pixels, and integrates wider ones over larger pixels, which are then split:
+        many times faster, with the same mass, and where tens of kernels overlap good to 0.1 % a pixel, but a
+        lone wide kernel may be 5 % off at its peak, the faintest rim of a galaxy by more, and there maps do
+        not add up exactly; or a backend of swiftsimio, as a check.
 
     Raises
     ------
@@ -175,8 +177,8 @@ class Depositor:
             deposit_smoothed(x, y, support, columns, weights, table, half_width, self.view.pixel, self._image)
         else:
             for k in range(len(self._names)):
-                column = np.ascontiguousarray(columns[:, k])
-                self._image[k] += swiftsimio_backends.deposit(self.backend, self.view, x, y, support, column)
+                one = np.ascontiguousarray(columns[:, k])
+                self._image[k] += swiftsimio_backends.deposit(self.backend, self.view, x, y, support, one)
 
     def add_points(self, position: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
         """Add points (stars) to the pixels they lie in.
@@ -255,11 +257,11 @@ class Depositor:
         quantities: Mapping[str, ArrayLike],
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Checked float64 arrays: position (n, 3), size or radius (n,), quantities (n, k)."""
-        position = _plain("position", position)
+        position = plain("position", position)
         if position.ndim != 2 or position.shape[1] != 3:
             raise InputError("position", f"shape {position.shape}", "shape (n, 3)")
         n = position.shape[0]
-        length = np.ones(n) if radius is None else _column(radius_name, radius, n)
+        length = np.ones(n) if radius is None else column(radius_name, radius, n)
         if np.any(length <= 0.0):
             found = f"{np.count_nonzero(length <= 0.0)} values not above zero"
             raise InputError(radius_name, found, "positive lengths in kpc")
@@ -271,7 +273,7 @@ class Depositor:
             if name not in quantities:
                 raise InputError(f"quantity '{name}'", "no column", "a column in every chunk")
         columns = np.stack(
-            [_column(f"quantity '{name}'", quantities[name], n) for name in self._names], axis=1
+            [column(f"quantity '{name}'", quantities[name], n) for name in self._names], axis=1
         )
         return position, length, columns
 
@@ -287,24 +289,3 @@ def ratio_map(weighted: MapResult, weight: MapResult) -> FloatArray:
     mean = np.full_like(weight.values, np.nan)
     np.divide(weighted.values, weight.values, out=mean, where=weight.values != 0.0)
     return mean
-
-
-def _plain(name: str, values: ArrayLike) -> FloatArray:
-    if hasattr(values, "units"):
-        raise InputError(
-            name, f"a quantity in {values.units}", "plain numbers in internal units", "convert it"
-        )
-    array = np.ascontiguousarray(values, dtype=float)
-    with np.errstate(all="ignore"):
-        suspicious = not np.isfinite(array.sum())
-    bad = array.size - np.count_nonzero(np.isfinite(array)) if suspicious else 0
-    if bad:
-        raise InputError(name, f"{bad} NaN or infinite values", "finite numbers")
-    return array
-
-
-def _column(name: str, values: ArrayLike, n: int) -> FloatArray:
-    array = _plain(name, values)
-    if array.shape != (n,):
-        raise InputError(name, f"shape {array.shape}", f"shape ({n},), one value per position")
-    return array

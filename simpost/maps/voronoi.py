@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError
+from simpost.maps.checks import plain
 from simpost.maps.view import View
 from simpost.maps.voronoi_kernels import Tree, deposit_cells, sort_into_tree
 
@@ -133,11 +134,13 @@ def _checked(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Generators (n, 3), volumes (n,) and quantities (n, k)."""
     given = {"x": x, "y": y, "depth": depth, "volume": volume}
-    lengths = [_column(name, values) for name, values in given.items()]
-    quantities = _finite("columns", columns)
+    lengths = [plain(name, values) for name, values in given.items()]
+    quantities = plain("columns", columns)
     n = quantities.shape[0] if quantities.ndim == 2 else -1
-    if any(array.size != n for array in lengths):
-        sizes = ", ".join(f"{array.size} {name}" for name, array in zip(given, lengths, strict=True))
+    if any(array.shape != (n,) for array in lengths):
+        sizes = ", ".join(
+            f"{name} of shape {array.shape}" for name, array in zip(given, lengths, strict=True)
+        )
         raise InputError("cells", f"{sizes}, columns of shape {quantities.shape}", "one row per cell")
     not_positive = np.count_nonzero(lengths[3] <= 0.0)
     if not_positive:
@@ -196,18 +199,3 @@ def _account(
         n_cut_down=int(np.count_nonzero(cut_down & (in_view > 0.0))),
         n_failed_cuts=n_failed,
     )
-
-
-def _finite(name: str, values: ArrayLike) -> FloatArray:
-    array = np.asarray(values, dtype=float)
-    bad = array.size - np.count_nonzero(np.isfinite(array))
-    if bad:
-        raise InputError(name, f"{bad} NaN or infinite values", "finite numbers")
-    return array
-
-
-def _column(name: str, values: ArrayLike) -> FloatArray:
-    array = _finite(name, values)
-    if array.ndim != 1:
-        raise InputError(name, f"shape {array.shape}", "shape (n,)")
-    return array

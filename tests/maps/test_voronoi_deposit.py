@@ -328,9 +328,9 @@ def test_no_cells_and_none_in_view():
     [
         ({"x": [np.nan, 0.0]}, "x: found 1 NaN"),
         ({"volume": [1.0, 0.0]}, "volume: found 1 not above zero"),
-        ({"volume": [1.0]}, "2 depth, 1 volume"),
+        ({"volume": [1.0]}, r"depth of shape \(2,\), volume of shape \(1,\)"),
         ({"columns": [1.0, 2.0]}, "columns of shape"),
-        ({"depth": [[0.0, 1.0]]}, "depth: found shape"),
+        ({"depth": [[0.0, 1.0]]}, r"depth of shape \(1, 2\)"),
         ({"threads": 0}, "threads"),
     ],
 )
