@@ -11,12 +11,12 @@ import numpy as np
 from simpost.core.errors import InputError, nearest_name
 from simpost.core.files import write_whole
 from simpost.products.fits import (
-    _angular_diameter_distance,
-    _ascii,
-    _galaxy_header,
-    _image_hdu,
-    _sky_wcs,
-    _view_header,
+    angular_diameter_distance,
+    ascii_text,
+    galaxy_header,
+    image_hdu,
+    sky_wcs,
+    view_header,
 )
 from simpost.products.product import GalaxyProduct, ProductMap
 
@@ -74,19 +74,19 @@ def write_cube_fits(
     if velocity is None or len(velocity) < 2:
         raise InputError(f"view '{view}'", "fewer than two channels", "a band of channels")
     if distance is None:
-        distance = _angular_diameter_distance(product)
+        distance = angular_diameter_distance(product)
     pixel = seen.attributes["pixel"]
     plane = ProductMap(cube.values[0], cube.unit, cube.closure, cube.attributes)
-    described = _image_hdu(line, cube).header
+    described = image_hdu(line, cube).header
     header = fits.Header()
     for card in ("BUNIT", "CLOSURE", "CLOSREAS"):
         if card in described:
             header.append(described.cards[card])
-    header["VIEW"] = _ascii(view)
-    header["LINE"] = _ascii(line)
-    header.update(_view_header(seen))
-    header.update(_galaxy_header(product))
-    header.update(_sky_wcs(plane, pixel / distance, ra, dec))
+    header["VIEW"] = ascii_text(view)
+    header["LINE"] = ascii_text(line)
+    header.update(view_header(seen))
+    header.update(galaxy_header(product))
+    header.update(sky_wcs(plane, pixel / distance, ra, dec))
     header.update(_velocity_wcs(velocity, frequency, product.galaxy["redshift"]))
     # no second coordinate system beside it: spectral-cube 0.7 fails on headers that have one
     header["PIXEL"] = (pixel, "[kpc] side of a pixel")

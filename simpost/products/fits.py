@@ -55,16 +55,16 @@ def write_fits(
     from astropy.io import fits
 
     if distance is None:
-        distance = _angular_diameter_distance(product)
-    hdus = fits.HDUList([fits.PrimaryHDU(header=_galaxy_header(product))])
+        distance = angular_diameter_distance(product)
+    hdus = fits.HDUList([fits.PrimaryHDU(header=galaxy_header(product))])
     for version, (name, view) in enumerate(product.views.items(), start=1):
         for map_name, image in view.maps.items():
-            hdu = _image_hdu(map_name, image)
+            hdu = image_hdu(map_name, image)
             hdu.header["EXTVER"] = version
-            hdu.header["VIEW"] = _ascii(name)
-            hdu.header.update(_view_header(view))
-            hdu.header.update(_galaxy_header(product))
-            hdu.header.update(_sky_wcs(image, view.attributes["pixel"] / distance, ra, dec))
+            hdu.header["VIEW"] = ascii_text(name)
+            hdu.header.update(view_header(view))
+            hdu.header.update(galaxy_header(product))
+            hdu.header.update(sky_wcs(image, view.attributes["pixel"] / distance, ra, dec))
             hdu.header.update(_offset_wcs(image, view.attributes["pixel"]))
             hdus.append(hdu)
     if product.ensemble:
@@ -74,7 +74,8 @@ def write_fits(
     write_whole(path, buffer.getvalue())
 
 
-def _angular_diameter_distance(product: GalaxyProduct) -> float:
+def angular_diameter_distance(product: GalaxyProduct) -> float:
+    """Angular-diameter distance [kpc] of the galaxy's redshift in its own cosmology; InputError at redshift 0."""
     galaxy = product.galaxy
     redshift = galaxy["redshift"]
     if not redshift > 0.0:
@@ -84,53 +85,56 @@ def _angular_diameter_distance(product: GalaxyProduct) -> float:
     return cosmology.angular_diameter_distance(redshift)
 
 
-def _ascii(text: str) -> str:
+def ascii_text(text: str) -> str:
     """FITS headers hold ASCII alone."""
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def _galaxy_header(product: GalaxyProduct) -> Header:
+def galaxy_header(product: GalaxyProduct) -> Header:
+    """Cards of the galaxy and of how it was made."""
     from astropy.io import fits
 
     galaxy = product.galaxy
     header = fits.Header()
-    header["OBJECT"] = _ascii(galaxy["id"])
-    header["SNAPSHOT"] = _ascii(galaxy["snapshot"])
-    header["SIMCODE"] = (_ascii(galaxy["code"]), "simulation code")
+    header["OBJECT"] = ascii_text(galaxy["id"])
+    header["SNAPSHOT"] = ascii_text(galaxy["snapshot"])
+    header["SIMCODE"] = (ascii_text(galaxy["code"]), "simulation code")
     header["REDSHIFT"] = (galaxy["redshift"], "of the snapshot")
     header["HUBBLE"] = (galaxy["h0"], "km/s/Mpc")
     header["OMEGA_M"] = galaxy["omega_m"]
     header["OMEGA_L"] = galaxy["omega_lambda"]
-    header["GASMEANS"] = (_ascii(galaxy["gas"]), "what gas stands for")
+    header["GASMEANS"] = (ascii_text(galaxy["gas"]), "what gas stands for")
     header["HELIUM"] = (galaxy["helium"], "gas masses include helium and metals")
-    header["CREATOR"] = _ascii(f"simpost {product.simpost_version}")
+    header["CREATOR"] = ascii_text(f"simpost {product.simpost_version}")
     header["DATE"] = product.created.removesuffix("+00:00")
-    header["CONFHASH"] = _ascii(product.config_hash)
+    header["CONFHASH"] = ascii_text(product.config_hash)
     return header
 
 
-def _view_header(view: ViewProduct) -> Header:
+def view_header(view: ViewProduct) -> Header:
+    """Cards of a view: directions, width, depth, depositor."""
     from astropy.io import fits
 
     header = fits.Header()
     for axis, component in zip("XYZ", view.attributes["line_of_sight"], strict=True):
         header[f"LOS_{axis}"] = (float(component), "line of sight in the snapshot's frame")
     header["DEPTH"] = (view.attributes["depth"], "[kpc] along the line of sight")
-    header["DEPOSIT"] = (_ascii(view.attributes["depositor"]), "how cells were put on pixels")
+    header["DEPOSIT"] = (ascii_text(view.attributes["depositor"]), "how cells were put on pixels")
     return header
 
 
-def _image_hdu(name: str, image: ProductMap) -> ImageHDU:
+def image_hdu(name: str, image: ProductMap) -> ImageHDU:
+    """An image with its unit, closure and totals."""
     from astropy.io import fits
 
     hdu = fits.ImageHDU(data=image.values, name=name)
     hdu.header["BUNIT"] = (fits_unit(image.unit), "Habing field G0" if image.unit == u.HABING else "")
     if np.isnan(image.closure):
-        hdu.header["CLOSREAS"] = _ascii(f"no closure: {image.attributes['closure_reason']}")
+        hdu.header["CLOSREAS"] = ascii_text(f"no closure: {image.attributes['closure_reason']}")
     else:
         hdu.header["CLOSURE"] = (image.closure, "pixel sum over what went in, minus one")
     if "weight" in image.attributes:
-        hdu.header["WEIGHT"] = _ascii(image.attributes["weight"])
+        hdu.header["WEIGHT"] = ascii_text(image.attributes["weight"])
     return hdu
 
 
@@ -141,16 +145,17 @@ def _ensemble_hdu(product: GalaxyProduct) -> BinTableHDU:
     for name in (field.name for field in fields(EnsembleMember)):
         values = [getattr(member, name) for member in product.ensemble]
         if isinstance(values[0], str):
-            texts = [_ascii(text) for text in values]
+            texts = [ascii_text(text) for text in values]
             columns.append(fits.Column(name, f"{max(1, *map(len, texts))}A", array=texts))
         else:
             entry = find_entry(f"/ensemble/{name}")
             unit = fits_unit(entry.unit) if entry is not None else ""
             columns.append(fits.Column(name, "D", unit=unit or None, array=values))
-    return fits.BinTableHDU.from_columns(columns, header=_galaxy_header(product), name="ENSEMBLE")
+    return fits.BinTableHDU.from_columns(columns, header=galaxy_header(product), name="ENSEMBLE")
 
 
-def _sky_wcs(image: ProductMap, pixel_radian: float, ra: float, dec: float) -> Header:
+def sky_wcs(image: ProductMap, pixel_radian: float, ra: float, dec: float) -> Header:
+    """Tangent-plane world coordinates of an image (ny, nx) centred on ra, dec [deg]."""
     from astropy.io import fits
 
     ny, nx = image.values.shape
