@@ -214,10 +214,10 @@ class CubeDepositor:
             moment_0[j] = row.sum(axis=1)
         outside = float(self._outside.sum())
         total = float(moment_0.sum()) + outside
-        closure = math.nan
-        if not math.isnan(mapped.closure):
-            in_view = mapped.total_selected - mapped.total_outside_fov
-            closure = (total - in_view) / in_view
+        on_map = float(mapped.values.sum()) * area
+        closure = mapped.closure  # of the map, whose pixels the cube may miss or exceed
+        if not math.isnan(closure) and on_map > 0.0:
+            closure = (1.0 + closure) * total / on_map - 1.0
         brightest = float(mapped.values.max()) * area
         deviation = float(np.abs(moment_0 + self._outside - mapped.values * area).max())
         return CubeResult(

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
 
@@ -120,6 +120,9 @@ def test_leaves_agree_with_a_naive_twin(name, pixels):
     np.testing.assert_allclose(result.outside * area, outside, rtol=0, atol=tolerance)
 
 
+GRAZING = (0.0, 0.0, 1.0, 1 / 1024, 0.0, 0.0)  # behind the slab; beside it a leaf inside by a rounding
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
@@ -134,6 +137,9 @@ def test_leaves_agree_with_a_naive_twin(name, pixels):
     ),
     st.sampled_from([1, 4, 10]),
 )
+@example([GRAZING, (0.0, -0.9999999999999999, 0.0, 1.0, 0.0, 0.0)], 1)
+@example([GRAZING, (0.0, -0.9999999999999999, 0.0, 1.0, 0.0, 0.0)], 10)
+@example([GRAZING, (0.0, 0.9999999999999999, 0.0, 1.0, 0.0, 0.0)], 1)
 def test_any_leaf_is_accounted_for(cells, pixels):
     x, y, z, size, velocity, sigma = np.array(cells).T
     view = View.named("z", 1.0, 0.6, 1.0 / pixels)
@@ -144,11 +150,13 @@ def test_any_leaf_is_accounted_for(cells, pixels):
     result = depositor.finish()
     assert result.values.min() >= 0.0
     if result.map.n_cells == 0:
-        assert math.isnan(result.closure) and not result.values.any()
+        assert math.isnan(result.closure)
+        assert result.values.sum() * CHANNELS.width * view.pixel**2 <= 1e-15 * light.sum()
         return
     scale = result.map.values.max()
     moment_0 = result.values.sum(axis=0) * CHANNELS.width
-    np.testing.assert_allclose(moment_0 + result.outside, result.map.values, rtol=0, atol=1e-12 * scale)
+    rounding = 1e-12 * scale + 1e-15 * light.sum() / view.pixel**2
+    np.testing.assert_allclose(moment_0 + result.outside, result.map.values, rtol=0, atol=rounding)
     assert result.closure == pytest.approx(0.0, abs=1e-12) or scale < 1e-9
     expected, _ = naive_cube(view, CHANNELS, position, size, light, velocity, np.maximum(sigma, 1e-2))
     found = result.values * view.pixel**2 * CHANNELS.width
