@@ -75,7 +75,7 @@ def write_fits(
 
 
 def angular_diameter_distance(product: GalaxyProduct) -> float:
-    """Angular-diameter distance [kpc] of the galaxy's redshift in its own cosmology; InputError at redshift 0."""
+    """Angular-diameter distance [kpc] in the galaxy's own cosmology; InputError at redshift 0."""
     galaxy = product.galaxy
     redshift = galaxy["redshift"]
     if not redshift > 0.0:
