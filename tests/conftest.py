@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 REFERENCE = Path(__file__).parent / "reference"
 SHARED = Path(os.environ.get("SIMPOST_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 YT_MSUN = 1.98841586e33  # g, yt's solar mass, in which the reference masses are given
+
+# the same examples on every machine; HYPOTHESIS_PROFILE=default looks for new ones
+settings.register_profile("reproducible", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
 
 def reference(name: str) -> dict[str, Any]:
