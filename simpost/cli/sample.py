@@ -24,7 +24,7 @@ def list_samples(as_json: bool) -> None:
         print_json({name: sample.description for name, sample in SAMPLES.items()})
     else:
         for name, sample in SAMPLES.items():
-            click.echo(f"sample:{name:14s} {sample.description}")
+            click.echo(f"sample:{name:18s} {sample.description}")
 
 
 @command.command("path")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from simpost.config import Config, canonical_yaml, config_hash
-from simpost.core.errors import ConfigError, InputError, SimpostError
+from simpost.core.errors import InputError, SimpostError
 from simpost.core.files import user_path, whole_folder, write_whole
 from simpost.emission.density_pdf import AveragedTable
 from simpost.emission.grid import LineGrid
@@ -28,8 +27,8 @@ from simpost.products.fits import write_fits
 from simpost.products.summary import summary_rows, write_ecsv, write_json
 from simpost.snapshots.galaxies import Galaxy, find_galaxies, galaxies_from_catalogue, galaxy_at
 from simpost.snapshots.open import open_snapshot
+from simpost.snapshots.paths import snapshot_labels, snapshot_paths
 from simpost.snapshots.protocol import Snapshot
-from simpost.snapshots.samples import PREFIX
 
 CONFIG_FILE = "config.yaml"
 
@@ -56,14 +55,14 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
         No snapshot matches, the output folder belongs to another configuration, or the line grid
         cannot be used.
     """
-    paths = _snapshot_paths(config)
+    paths = snapshot_paths(config.snapshots)
     grid = line_grid(config.emission)
     for line in config.emission.lines:
         grid.line(line)  # refuse an unknown line before anything is read
     output = _check_output(config)
     result = RunResult()
     try:
-        for number, (path, label) in enumerate(zip(paths, _labels(paths), strict=True)):
+        for number, (path, label) in enumerate(zip(paths, snapshot_labels(paths), strict=True)):
             within = _part(report, number, len(paths))
             try:
                 _run_snapshot(path, label, output, config, grid, result, within)
@@ -173,53 +172,6 @@ def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
                 )
                 moment_panel(product, name, line, temporary / f"moments_{name}_{line}.png")
                 channel_maps(product, name, line, temporary / f"channels_{name}_{line}.png")
-
-
-def _snapshot_paths(config: Config) -> list[str]:
-    paths: list[str] = []
-    for entry in config.snapshots:
-        if entry.startswith(PREFIX) or not glob.has_magic(entry):
-            paths.append(entry)
-            continue
-        pattern = str(user_path(entry, "snapshots"))
-        found = sorted(glob.glob(pattern))  # noqa: PTH207 - absolute patterns, too
-        if not found:
-            raise ConfigError(f"snapshots: {entry}", "no file or folder that matches", "at least one")
-        paths += found
-    if len({_place(path) for path in paths}) != len(paths):
-        raise ConfigError("snapshots", "a snapshot named twice", "every snapshot once")
-    return paths
-
-
-def _labels(paths: list[str]) -> list[str]:
-    """A name for each snapshot, unique in the run: `ramses-zoom`, `output_00042`, `snap_007`.
-
-    Snapshots of the same name in different folders get as many folders in front as it takes.
-    """
-    parts = [_name_parts(path) for path in paths]
-    depth = [1] * len(parts)
-    while True:
-        labels = ["_".join(p[-d:]) for p, d in zip(parts, depth, strict=True)]
-        twice = [labels.count(label) > 1 for label in labels]
-        if not any(more and d < len(p) for more, d, p in zip(twice, depth, parts, strict=True)):
-            return labels
-        depth = [d + (more and d < len(p)) for more, d, p in zip(twice, depth, parts, strict=True)]
-
-
-def _place(path: str) -> Path:
-    """Where a snapshot really is: links followed, an info file stands for its folder."""
-    if path.startswith(PREFIX):
-        return Path(path)
-    place = user_path(path, "snapshots").resolve()
-    return place.parent if place.name.startswith("info_") else place
-
-
-def _name_parts(path: str) -> list[str]:
-    if path.startswith(PREFIX):
-        return [path.removeprefix(PREFIX)]
-    place = _place(path)
-    name = place.name.removesuffix(".hdf5").removesuffix(".h5").removesuffix(".0")
-    return [*place.parent.parts[1:], name]
 
 
 def _stamp(config: Config) -> str:

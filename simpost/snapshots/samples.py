@@ -49,6 +49,12 @@ SAMPLES: dict[str, Sample] = {
         "snapdir_007/snap_007.0.hdf5",
         "Arepo zoom, z = 7.24: 121183 cells in 2 files, effective equation of state, Subfind catalogue",
     ),
+    "arepo-zoom-history": Sample(
+        "arepo-zoom-history.tar.xz",
+        "ef7fe149997e6504b6a6a0d7678eecbfb7b089b5cc364e436888734f40543feb",
+        "snap_005.hdf5",
+        "earlier snapshots of arepo-zoom with their catalogues: snap_000, 001, 003, 004, 005, z = 12.0 to 7.9",
+    ),
     "arepo-box": Sample(
         "arepo-box.tar.xz",
         "a525825509cb3577c4923ea1bb07b34f0575a1763e8b12d253d9b2efd7cd0b27",
@@ -65,6 +71,8 @@ def _archive_folder() -> Path:
 def resolve_sample(path: str) -> Path:
     """Path of `sample:NAME` (unpacked if need be); any other path is returned as it is.
 
+    `sample:NAME/REST` is the path `REST` inside the sample.
+
     Raises
     ------
     InputError
@@ -72,14 +80,14 @@ def resolve_sample(path: str) -> Path:
     """
     if not path.startswith(PREFIX):
         return user_path(path, "snapshot")
-    name = path.removeprefix(PREFIX)
+    name, _, rest = path.removeprefix(PREFIX).partition("/")
     if name not in SAMPLES:
         raise InputError(path, "no such sample", "a sample of the package", nearest_name(name, list(SAMPLES)))
     sample = SAMPLES[name]
     folder = cache_folder() / "samples" / f"{name}-{sample.digest[:12]}"
     if not folder.is_dir():
         _unpack(sample, folder)
-    return folder / sample.entry
+    return folder / (rest or sample.entry)
 
 
 def _unpack(sample: Sample, folder: Path) -> None:
