@@ -9,9 +9,9 @@ import pytest
 from simpost.config import resolve
 from simpost.core.errors import SimpostError
 from simpost.pipeline import run
-from simpost.pipeline.run import _labels
 from simpost.products import read_product
 from simpost.products.schema import LINE_CII
+from simpost.snapshots.paths import snapshot_labels
 
 
 def configuration(tmp_path, **changes):
@@ -245,7 +245,7 @@ def test_results_of_other_snapshot_files_are_not_touched(tmp_path):
 
 def test_names_of_snapshots_are_unique():
     paths = ["/a/one/output_00007", "/a/two/output_00007/info_00007.txt", "sample:x", "/b/snap_001.0.hdf5"]
-    assert _labels(paths) == ["one_output_00007", "two_output_00007", "x", "snap_001"]
+    assert snapshot_labels(paths) == ["one_output_00007", "two_output_00007", "x", "snap_001"]
 
 
 def test_product_bytes_do_not_depend_on_chance(tmp_path):
