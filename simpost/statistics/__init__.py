@@ -1,0 +1,1 @@
+"""Resampling and binning; nothing astronomical in here."""
