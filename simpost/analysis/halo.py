@@ -46,9 +46,7 @@ def hubble_time(redshift: ArrayLike, cosmology: Cosmology) -> Floats:
 
 def virial_radius(mass: ArrayLike, redshift: ArrayLike, cosmology: Cosmology) -> Floats:
     """R_200c [kpc, physical] of M_200c [Msun]."""
-    hubble = cosmology.hubble(scale_factor(redshift)) / 1e3  # km/s/kpc
-    mass = positive("halo mass", mass)
-    return np.asarray(np.cbrt(2.0 * G_INTERNAL * mass / (OVERDENSITY * hubble**2)))
+    return cosmology.radius_within(positive("halo mass", mass), scale_factor(redshift), OVERDENSITY)
 
 
 def virial_velocity(mass: ArrayLike, redshift: ArrayLike, cosmology: Cosmology) -> Floats:

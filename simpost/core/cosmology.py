@@ -60,6 +60,16 @@ class Cosmology:
         hubble_internal = float(self.hubble(a)) / 1e3  # km/s/kpc
         return 3.0 * hubble_internal**2 / (8.0 * np.pi * G_INTERNAL)
 
+    def radius_within(self, mass: ArrayLike, a: ArrayLike, overdensity: float = 200.0) -> NDArray[np.float64]:
+        """Radius [kpc, physical] of the sphere of `mass` [Msun] and `overdensity` times the critical density.
+
+        With the default, of 200, R_200c of M_200c.
+        """
+        from simpost.core.units import G_INTERNAL
+
+        hubble_internal = self.hubble(a) / 1e3  # km/s/kpc
+        return np.asarray(np.cbrt(2.0 * G_INTERNAL * np.asarray(mass) / (overdensity * hubble_internal**2)))
+
     def age(self, a: ArrayLike) -> NDArray[np.float64]:
         """Age of the universe [Myr] at scale factor `a`, by Gauss-Legendre in a^(3/2)."""
         a = np.asarray(a, dtype=float)

@@ -65,3 +65,12 @@ def test_distances_agree_with_astropy(z):
     assert SHEN.critical_density(1 / (1 + z)) == pytest.approx(
         peer_density, rel=2e-5
     )  # astropy's own G and Msun
+
+
+def test_radius_within_which_the_density_is_so_many_times_critical():
+    cosmology = Cosmology(67.74, 0.3089, 0.6911)
+    for a in (1.0, 1.0 / 7.0):
+        for overdensity in (200.0, 500.0):
+            radius = cosmology.radius_within(1e10, a, overdensity)
+            density = 1e10 / (4.0 / 3.0 * np.pi * radius**3)
+            assert density == pytest.approx(overdensity * cosmology.critical_density(a), rel=1e-12)
