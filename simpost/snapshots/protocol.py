@@ -61,16 +61,33 @@ class SnapshotInfo:
 
 @dataclass(frozen=True)
 class HaloCatalogue:
-    """Haloes of a group catalogue; lengths proper kpc, one row per subhalo or group."""
+    """Haloes of a group catalogue; lengths proper kpc, one row per subhalo or group.
+
+    Optional columns are None where the catalogue has none; a value the catalogue cannot give for one row
+    (the stellar half-mass radius of a subhalo without stars) is NaN.
+    """
 
     source: Path
     position: NDArray[np.float64]  # (n, 3) from the corner of the box
     velocity: NDArray[np.float64]  # (n, 3) peculiar km/s
     mass: NDArray[np.float64]  # Msun, bound mass (subhaloes) or FoF mass (groups)
-    m_200c: NDArray[np.float64]  # Msun, 0 where the catalogue has none
-    r_200c: NDArray[np.float64]  # kpc, 0 where the catalogue has none
+    m_200c: NDArray[np.float64]  # Msun, 0 where the catalogue has none around this row
+    r_200c: NDArray[np.float64]  # kpc, 0 where the catalogue has none around this row
     is_central: NDArray[np.bool_]
     group: NDArray[np.int64]
+    stellar_mass: NDArray[np.float64] | None = None  # Msun, all bound stars
+    galaxy_stellar_mass: NDArray[np.float64] | None = None  # Msun, within twice the stellar half-mass radius
+    stellar_half_mass_radius: NDArray[np.float64] | None = None  # kpc
+    sfr: NDArray[np.float64] | None = None  # Msun/yr, all bound gas
+    most_bound: NDArray[np.int64] | None = None  # identity of the most bound particle
+    is_first: NDArray[np.bool_] | None = None  # first of its group, around which M_200c is measured
+    number: int | None = None  # of the snapshot, from the file's name
+    scale_factor: float = float("nan")
+    cosmology: Cosmology | None = None
+    box_size: float = float("nan")  # kpc
+
+    def __len__(self) -> int:
+        return len(self.position)
 
 
 class Snapshot(Protocol):

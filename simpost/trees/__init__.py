@@ -1,0 +1,1 @@
+"""Merger trees and the histories of haloes along their main branches."""
