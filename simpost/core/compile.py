@@ -3,12 +3,17 @@
 Kernels are strict (no fast-math), release the GIL and are compiled once: the machine code goes
 beside the package where that is writable, else to simpost's cache folder, else it is kept in
 memory only. numba decides this when a decorator runs, so the choice is made here, first.
+
+numba compiles a kernel anew when its own file has changed, not when one it calls has. Here it does so
+when any file of kernels has.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +50,20 @@ def kernel(function: Callable[..., Any] | None = None, *, fused: bool = False) -
     fastmath = {"contract"} if fused else False
 
     def compile_it(function: Callable[..., Any]) -> Any:
-        return numba.njit(cache=_CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        compiled = numba.njit(cache=_CACHE, nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        # numba compares the stamp of a cached kernel with that of its file
+        index: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+        if hasattr(index, "_source_stamp"):
+            index._source_stamp = (index._source_stamp, _digest_of_kernels())
+        return compiled
 
     return compile_it if function is None else compile_it(function)
+
+
+@cache
+def _digest_of_kernels() -> str:
+    """Of every file of kernels of the package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*_kernels.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
