@@ -32,7 +32,6 @@ DEEP = 4.0  # holds the box from every side
 # pixels under kernels that slow competitors work on (the first particles) and brute force does (some rows of
 # the map): a second or few each
 AFFORDABLE_PIXELS = {
-    PIXEL_INTEGRATED: 500_000_000,
     "fast": 300_000_000,
     "subsampled": 20_000_000,
     "brute force": 20_000_000,
@@ -42,6 +41,7 @@ CHECKED_LEAVES = 50_000
 SLOW = 1e12  # pixels times leaves beyond which yt's oblique maps take tens of seconds: one round
 
 FLAT, PROJECTED = "s25", "wendland_3d"
+MANY, MANY_PIXELS = 25, 512  # quantities at once, on maps up to this size
 MARGIN = 8.0  # pixels: even the narrowest kernel costs as much as one of this diameter
 
 
@@ -72,16 +72,20 @@ def oblique_view(n_pixels: int) -> View:
 
 
 def smoothed_map(
-    some: Particles, n_pixels: int, backend: str, kernel: str = FLAT, threads: int = 1
+    some: Particles, n_pixels: int, backend: str, kernel: str = FLAT, threads: int = 1, quantities: int = 1
 ) -> peer.Draw:
-    """Surface density of the particles by simpost, whose cells have the radii that give these supports."""
-    r_cell, columns = some.support / KERNELS[kernel].h_over_r_cell, {"mass": some.mass}
+    """Surface density of the particles by simpost, whose cells have the radii that give these supports.
+
+    Of several `quantities`, deposited together, the first.
+    """
+    r_cell, names = some.support / KERNELS[kernel].h_over_r_cell, [str(k) for k in range(quantities)]
     view = axis_view(n_pixels)
 
     def draw(part: slice) -> Array:
-        depositor = Depositor(view, ["mass"], kernel, backend)
-        depositor.add_cells(some.position[part], r_cell[part], {k: v[part] for k, v in columns.items()})
-        return depositor.finish()["mass"].values
+        depositor = Depositor(view, names, kernel, backend)
+        mass = some.mass[part]
+        depositor.add_cells(some.position[part], r_cell[part], dict.fromkeys(names, mass))
+        return depositor.finish()["0"].values
 
     return _in_threads(draw, some.mass.size, threads)
 
@@ -141,11 +145,23 @@ def _smoothed(some: Particles, n_pixels: int, backend: str, rounds: int) -> Iter
     for name in ("nested", "fast", "subsampled"):
         others |= _swiftsimio(name, affordable(name, some, n_pixels), n_pixels)
     wrong = smoothed_error(ours, some, n_pixels, FLAT)
-    yield from compare(f"{backend}, {n_pixels}^2", Competitor(ours, some.mass.size), others, rounds, wrong)
+    n, case = some.mass.size, f"{backend}, {n_pixels}^2"
+    one = Competitor(ours, n)
+    yield from compare(case, one, others, rounds, wrong)
+
+    ours = smoothed_map(some, n_pixels, backend, PROJECTED)
+    wrong = smoothed_error(ours, some, n_pixels, PROJECTED)
+    flat = {"simpost, flat": one}
+    yield from compare(f"{case}, projected 3-D kernel", Competitor(ours, n), flat, rounds, wrong)
+    if n_pixels <= MANY_PIXELS:
+        ours = smoothed_map(some, n_pixels, backend, quantities=MANY)
+        yield from compare(
+            f"{case}, {MANY} quantities", Competitor(ours, n), {"simpost, one quantity": one}, rounds
+        )
 
 
 def _pyramid(some: Particles, n_pixels: int, rounds: int) -> Iterator[Record]:
-    """The fast backend: beside its peers, then with sorted particles, another kernel and two threads."""
+    """The fast backend: beside its peers, then with sorted particles and two threads."""
     yield from _smoothed(some, n_pixels, PYRAMID, rounds)
     n, case = some.mass.size, f"{PYRAMID}, {n_pixels}^2"
 
@@ -154,11 +170,6 @@ def _pyramid(some: Particles, n_pixels: int, rounds: int) -> Iterator[Record]:
     others = _peer("swiftsimio nested", lambda: peer.swiftsimio("nested", in_order, n_pixels), n)
     wrong = smoothed_error(ours, in_order, n_pixels, FLAT)
     yield from compare(f"{case}, sorted", Competitor(ours, n), others, rounds, wrong)
-
-    flat = {"simpost, flat": Competitor(smoothed_map(some, n_pixels, PYRAMID), n)}
-    ours = smoothed_map(some, n_pixels, PYRAMID, PROJECTED)
-    wrong = smoothed_error(ours, some, n_pixels, PROJECTED)
-    yield from compare(f"{case}, projected 3-D kernel", Competitor(ours, n), flat, rounds, wrong)
 
     one = {"simpost, 1 thread": Competitor(smoothed_map(some, n_pixels, PYRAMID), n)}
     two = Competitor(smoothed_map(some, n_pixels, PYRAMID, threads=2), n)

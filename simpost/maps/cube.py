@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,30 +16,31 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError
 from simpost.maps.checks import column, plain
-from simpost.maps.cube_kernels import LANES, LIMIT, deposit_leaf_lines, spread_lines
+from simpost.maps.cube_kernels import LANES, add_leaf_lines, add_lines, pencils_to_planes
 from simpost.maps.deposit import Depositor, MapResult
+from simpost.maps.footprints import Footprints, FootprintSource, ObliqueFootprints, SmoothedFootprints
 from simpost.maps.velocity import NARROWEST, Channels
 from simpost.maps.view import View
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 WARN_OUTSIDE = 1e-6  # share of the luminosity outside the band above which the band is too narrow
+WARN_DEVIATION = 1e-10  # of moment 0 from the map: rounding stays far below
 _LINE = "line"
-_OUTSIDE = "outside the band"
-_GROUP = 16  # channels: lines that start in the same group are deposited together
-_WORTH = 1 << 17  # cells that wait for one another, so that small chunks do not each cost whole images
-_BLOCK = 4096  # cells whose columns of channels are made at once: they stay in the cache
-_Add = Callable[[Depositor, FloatArray, FloatArray, dict[str, FloatArray]], None]
+_RUN = 1 << 18  # pixels of footprints that a thread records before they are added
+_SAMPLE = 1 << 14  # leaves by which rows are shared out among threads
+_Band = tuple[int, int]
 
 
 class _Cells(NamedTuple):
-    """Position (n, 3), size or radius, and luminosity; line centre and dispersion in channels; each (n,)."""
+    """Position (n, 3), size or radius [kpc], luminosity, line velocity and dispersion [km/s]; each (n,)."""
 
     position: FloatArray
     length: FloatArray
     luminosity: FloatArray
-    centre: FloatArray
-    sigma: FloatArray
+    velocity: FloatArray
+    dispersion: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +76,15 @@ class CubeResult:
 
     @property
     def warning(self) -> str:
-        """Says that the band is too narrow, or nothing."""
-        if not self.share_outside_band > WARN_OUTSIDE:
-            return ""
-        edges = self.channels.edges()
-        band = f"{edges[0]:g} to {edges[-1]:g} km/s"
-        return f"{self.share_outside_band:.2g} of the luminosity lies outside the band of {band}"
+        """Says that the band is too narrow or that moment 0 is not the map, or nothing."""
+        found = []
+        if self.share_outside_band > WARN_OUTSIDE:
+            edges = self.channels.edges()
+            band = f"{edges[0]:g} to {edges[-1]:g} km/s"
+            found.append(f"{self.share_outside_band:.2g} of the luminosity lies outside the band of {band}")
+        if self.moment_0_deviation > WARN_DEVIATION:
+            found.append(f"moment 0 is off the map by {self.moment_0_deviation:.2g} of its brightest pixel")
+        return "; ".join(found)
 
 
 class CubeDepositor:
@@ -90,8 +95,7 @@ class CubeDepositor:
     centre. All light is accounted for: in a channel, outside the band, or outside the field of view.
     The emission is optically thin.
 
-    Memory is one cube of float64 that threads share, and its copy in FITS order at the end; smoothed cells
-    and oblique views need the images of the channels of one group of lines besides.
+    Memory is one cube of float64 that threads share by rows of pixels, and its copy in FITS order at the end.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ class CubeDepositor:
     kernel : str
         Smoothing kernel of `add_cells`, as of `Depositor`.
     workers : int
-        Threads of `add_leaves`; the result does not depend on them. Default 1.
+        Threads; the result does not depend on them. Default 1.
 
     Raises
     ------
@@ -126,9 +130,8 @@ class CubeDepositor:
         self._workers = max(1, int(workers))
         self._map = Depositor(view, [_LINE], kernel)
         n_pixels, padded = view.n_pixels, math.ceil(self.channels.number / LANES) * LANES
-        self._cube = np.zeros((n_pixels, n_pixels, padded))  # velocity fastest: a line is one run of memory
+        self._cube = _aligned_zeros(n_pixels, n_pixels, padded)  # velocity fastest: a line is a run of memory
         self._outside = np.zeros((n_pixels, n_pixels))
-        self._waiting: dict[_Add, list[_Cells]] = {}
 
     def add_leaves(
         self,
@@ -159,18 +162,15 @@ class CubeDepositor:
             Shapes or values are wrong, or `Depositor.add_leaves` refuses the view.
         """
         cells = self._checked(position, "size", size, luminosity, velocity, dispersion)
+        add_to_map = partial(self._map.add_leaves, cells.position, cells.length, {_LINE: cells.luminosity})
         if not self.view.is_axis_aligned:
-            self._map.add_leaves(cells.position, cells.length, {_LINE: cells.luminosity})
-            self._queue(Depositor.add_leaves, cells)
+            self._add_footprints(ObliqueFootprints(self.view, *cells[:2]), cells, add_to_map)
             return
         x, y, depth = self.view.project(cells.position)
         with ThreadPoolExecutor(self._workers) as pool:
-            tasks = [
-                pool.submit(self._map.add_leaves, cells.position, cells.length, {_LINE: cells.luminosity})
-            ]
-            for first, end in _row_bands(y, self.view, self._workers):
-                tasks.append(pool.submit(self._add_rows, x, y, depth, cells, first, end))
-            for task in tasks:
+            add = partial(self._add_leaf_rows, x, y, depth, cells)
+            tasks = [pool.submit(add, band) for band in self._bands_of_leaves(y)]
+            for task in [*tasks, pool.submit(add_to_map)]:
                 task.result()
 
     def add_cells(
@@ -198,20 +198,20 @@ class CubeDepositor:
             Shapes or values are wrong.
         """
         cells = self._checked(position, "r_cell", r_cell, luminosity, velocity, dispersion)
-        self._map.add_cells(cells.position, cells.length, {_LINE: cells.luminosity})
-        self._queue(Depositor.add_cells, cells)
+        add_to_map = partial(self._map.add_cells, *cells[:2], {_LINE: cells.luminosity})
+        self._add_footprints(SmoothedFootprints(self.view, self.kernel, *cells[:2]), cells, add_to_map)
 
     def finish(self) -> CubeResult:
         """Return the cube [luminosity per kpc^2 and km/s] with its map and its account."""
-        self._add_waiting()
         view, channels = self.view, self.channels
         area = view.pixel**2
         mapped = self._map.finish()[_LINE]
         values = np.empty((channels.number, view.n_pixels, view.n_pixels))
-        moment_0 = np.empty_like(self._outside)
-        for j, row in enumerate(self._cube[:, :, : channels.number]):
-            values[:, j, :] = row.T / (area * channels.width)
-            moment_0[j] = row.sum(axis=1)
+        moment_0, scale = np.empty_like(self._outside), 1.0 / (area * channels.width)
+        with ThreadPoolExecutor(self._workers) as pool:
+            bands = np.linspace(0, view.n_pixels, self._workers + 1).astype(int)
+            write = partial(pencils_to_planes, self._cube, scale, values, moment_0)
+            list(pool.map(write, bands[:-1], bands[1:]))
         outside = float(self._outside.sum())
         total = float(moment_0.sum()) + outside
         on_map = float(mapped.values.sum()) * area
@@ -239,7 +239,7 @@ class CubeDepositor:
         velocity: ArrayLike,
         dispersion: ArrayLike,
     ) -> _Cells:
-        """Checked arrays; lines in channels from the lower edge of the band."""
+        """Checked arrays."""
         position = plain("position", position)
         if position.ndim != 2 or position.shape[1] != 3:
             raise InputError("position", f"shape {position.shape}", "shape (n, 3)")
@@ -257,71 +257,52 @@ class CubeDepositor:
         for name, values in (("luminosity", light), ("dispersion", sigma)):
             if np.any(values < 0.0):
                 raise InputError(name, f"{np.count_nonzero(values < 0.0)} values below zero", "zero or more")
-        centre = (velocity - self.channels.lowest) / self.channels.width
-        return _Cells(position, length, light, centre, np.maximum(sigma / self.channels.width, NARROWEST))
+        return _Cells(position, length, light, velocity, sigma)
 
-    def _add_rows(
-        self, x: FloatArray, y: FloatArray, depth: FloatArray, cells: _Cells, first: int, end: int
+    def _add_leaf_rows(
+        self, x: FloatArray, y: FloatArray, depth: FloatArray, cells: _Cells, band: _Band
     ) -> None:
-        deposit_leaf_lines(
-            x,
-            y,
-            depth,
-            cells.length,
-            cells.luminosity,
-            cells.centre,
-            cells.sigma,
-            0.5 * self.view.width,
-            0.5 * self.view.depth,
-            self.view.pixel,
-            self.channels.number,
-            first,
-            end,
-            self._cube,
-            self._outside,
-        )
+        view = self.view
+        add_leaf_lines(
+            x, y, depth, *cells[1:], 0.5 * view.width, 0.5 * view.depth, view.pixel,
+            *self._lines(), *band, self._cube, self._outside,
+        )  # fmt: skip
 
-    def _queue(self, add: _Add, cells: _Cells) -> None:
-        self._waiting.setdefault(add, []).append(_Cells(*(column.copy() for column in cells)))
-        if sum(chunk.centre.size for chunks in self._waiting.values() for chunk in chunks) >= _WORTH:
-            self._add_waiting()
+    def _bands_of_leaves(self, y: FloatArray) -> list[_Band]:
+        """Bands of rows with about as many leaves each, judged by some of them."""
+        view = self.view
+        some = y[:: max(y.size // _SAMPLE, 1)]
+        row = np.clip((some + 0.5 * view.width) / view.pixel, 0, view.n_pixels - 1).astype(np.intp)
+        return _bands(np.bincount(row, minlength=view.n_pixels), self._workers)
 
-    def _add_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for add, chunks in waiting.items():
-            self._add_planes(add, _Cells(*(np.concatenate(columns) for columns in zip(*chunks, strict=True))))
+    def _add_footprints(self, source: FootprintSource, cells: _Cells, add_to_map: Callable[[], None]) -> None:
+        """Add cells by their footprints: threads record some cells each, then add to some rows each."""
+        lines = [column[source.cells] for column in cells[2:]]
+        of_threads = list(source.runs(_RUN))
+        with ThreadPoolExecutor(self._workers) as pool:
+            on_map = pool.submit(add_to_map)
+            for start in range(0, len(of_threads), self._workers):
+                some = of_threads[start : start + self._workers]
+                found = list(pool.map(source.record, *zip(*some, strict=True)))
+                columns = [[column[first:end] for column in lines] for first, end in some]
+                bands = _bands(np.sum([part.rows for part in found], axis=0), self._workers)
+                list(pool.map(partial(self._add_rows, found, columns), bands))
+            on_map.result()
 
-    def _add_planes(self, add: _Add, cells: _Cells) -> None:
-        """Deposit the channels as so many quantities of a map, lines of similar velocity together.
+    def _add_rows(self, found: Sequence[Footprints], lines: Sequence[list[FloatArray]], band: _Band) -> None:
+        for part, columns in zip(found, lines, strict=True):
+            add_lines(*part[:3], *columns, *self._lines(), *band, self._cube, self._outside)
 
-        Whatever footprint a map has, the cube has, too.
-        """
-        area = self.view.pixel**2
-        for members, first, end in self._groups(cells):
-            names = [str(channel) for channel in range(first, end)]
-            depositor = Depositor(self.view, [*names, _OUTSIDE], self.kernel)
-            for start in range(0, members.size, _BLOCK):
-                block = _Cells(*(column[members[start : start + _BLOCK]] for column in cells))
-                columns, outside = np.empty((end - first, block.centre.size)), np.empty(block.centre.size)
-                line = block.luminosity, block.centre, block.sigma
-                spread_lines(*line, self.channels.number, first, columns, outside)
-                quantities = dict(zip(names, columns, strict=True))
-                add(depositor, block.position, block.length, {**quantities, _OUTSIDE: outside})
-            planes = depositor.finish()
-            self._outside += planes[_OUTSIDE].values * area
-            for channel, name in enumerate(names, start=first):
-                self._cube[:, :, channel] += planes[name].values * area
+    def _lines(self) -> tuple[float, float, float, int]:
+        """What kernels must know of the channels."""
+        return self.channels.lowest, self.channels.width, NARROWEST, self.channels.number
 
-    def _groups(self, cells: _Cells) -> Iterator[tuple[NDArray[np.intp], int, int]]:
-        """Cells whose lines begin near each other, and the channels from the first to the last of them."""
-        number = self.channels.number
-        low = np.clip(np.floor(cells.centre - LIMIT * cells.sigma), 0, number - 1).astype(np.intp)
-        high = np.clip(np.ceil(cells.centre + LIMIT * cells.sigma), 1, number).astype(np.intp)
-        group = low // _GROUP
-        for which in np.unique(group):
-            members = np.flatnonzero(group == which)
-            first = int(which) * _GROUP
-            yield members, first, max(int(high[members].max()), first + 1)
+
+def _aligned_zeros(*shape: int) -> FloatArray:
+    """Zeros that begin on a cache line, so that no LANES values straddle two."""
+    room = np.zeros(math.prod(shape) + LANES)
+    skipped = -room.ctypes.data // room.itemsize % LANES
+    return room[skipped : skipped + math.prod(shape)].reshape(shape)
 
 
 def _check_memory(view: View, channels: Channels) -> None:
@@ -338,13 +319,9 @@ def _check_memory(view: View, channels: Channels) -> None:
         raise InputError(f"cube of view '{view.name}'", found, expected, "enlarge pixels or channels")
 
 
-def _row_bands(y: FloatArray, view: View, workers: int) -> list[tuple[int, int]]:
-    """Bands of pixel rows that hold about as many cells each: two for every thread, if there are several."""
-    if workers == 1:
-        return [(0, view.n_pixels)]
-    row = np.clip(np.floor((y + 0.5 * view.width) / view.pixel), 0, view.n_pixels - 1).astype(np.intp)
-    below = np.cumsum(np.bincount(row, minlength=view.n_pixels))
-    bands = 2 * workers
+def _bands(in_rows: IntArray, workers: int) -> list[_Band]:
+    """First and last + 1 rows of bands with about as much work each: nearly two a thread, else one."""
+    below, bands = np.cumsum(in_rows), 2 * workers - 1
     inner = np.searchsorted(below, below[-1] * np.arange(1, bands) / bands) + 1
-    borders = np.unique([0, *inner, view.n_pixels])
+    borders = np.unique([0, *np.minimum(inner, in_rows.size), in_rows.size])
     return [(int(first), int(end)) for first, end in pairwise(borders)]

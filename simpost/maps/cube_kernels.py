@@ -146,35 +146,47 @@ def _line(centre, sigma, n_channels, profile):
 
 
 @kernel
-def spread_lines(luminosity, centre, sigma, n_channels, first_channel, columns, outside):
-    """Write the luminosity of every line in every channel of a part of the band.
+def add_lines(
+    start, pixels, shares, luminosity, velocity, dispersion, lowest, width, narrowest, n_channels,
+    first_row, end_row, cube, outside,
+):  # fmt: skip
+    """Add the lines of cells to the channels of the pixels of their footprints.
 
     Parameters
     ----------
-    luminosity, centre, sigma : (n,) float64
-        Any unit; line centres from the lower edge of the band, and dispersions [channels].
-    n_channels : int
-        Channels of the whole band.
-    first_channel : int
-        Channel of the first row of `columns`.
-    columns : (k, n) float64
-        Filled: luminosity in each channel.
-    outside : (n,) float64
-        Filled: luminosity of each line outside the whole band.
+    start : (n + 1,) int64
+        Where the footprint of each cell begins among `pixels` and `shares`.
+    pixels, shares : (m,) int64, (m,) float64
+        Pixels j nx + i of the footprints, rising within a cell, and the share of the cell in each.
+    luminosity, velocity, dispersion, lowest, width, narrowest, n_channels : As of `add_leaf_lines`.
+    first_row, end_row, cube, outside : As of `add_leaf_lines`.
     """
-    profile = np.empty(n_channels + LANES)
-    columns[:] = 0.0
-    for n in range(centre.size):
-        first, stop, missed = _line(centre[n], sigma[n], n_channels, profile)
-        outside[n] = luminosity[n] * missed
-        for channel in range(max(first, first_channel), min(stop, first_channel + columns.shape[0])):
-            columns[channel - first_channel, n] = luminosity[n] * profile[channel]
+    nx, stride = cube.shape[1:]
+    pencils, beside = cube.reshape(-1), outside.reshape(-1)
+    profile = np.empty(stride)
+    per_width = 1.0 / width
+    low, high = first_row * nx, end_row * nx
+    for n in range(luminosity.size):
+        at, end = start[n], start[n + 1]
+        while at < end and pixels[at] < low:
+            at += 1
+        if at == end or pixels[at] >= high or luminosity[n] == 0.0:
+            continue
+        centre, sigma = (velocity[n] - lowest) * per_width, max(dispersion[n] * per_width, narrowest)
+        first, stop, missed = _line(centre, sigma, n_channels, profile)
+        while at < end and pixels[at] < high:
+            value, pencil = luminosity[n] * shares[at], pixels[at] * stride
+            for channel in range(first, stop, LANES):
+                _add_eight(pencils, pencil + channel, profile, channel, value)
+            if missed > 0.0:
+                beside[pixels[at]] += value * missed
+            at += 1
 
 
 @kernel
-def deposit_leaf_lines(
-    x, y, depth, size, luminosity, centre, sigma, half_width, half_depth, pixel, n_channels,
-    first_row, end_row, cube, outside,
+def add_leaf_lines(
+    x, y, depth, size, luminosity, velocity, dispersion, half_width, half_depth, pixel,
+    lowest, width, narrowest, n_channels, first_row, end_row, cube, outside,
 ):  # fmt: skip
     """Add every leaf's line to the channels of the pixels that its square overlaps.
 
@@ -187,10 +199,14 @@ def deposit_leaf_lines(
         Leaf sides [kpc], positive.
     luminosity : (n,) float64
         Of the leaves, any unit.
-    centre, sigma : (n,) float64
-        Line centres from the lower edge of the band, and dispersions [channels].
+    velocity, dispersion : (n,) float64
+        Line centres and one-dimensional dispersions [km/s].
     half_width, half_depth, pixel : float64
         Half the window's side and the slab's thickness, and the pixel's side [kpc].
+    lowest, width : float64
+        Lower edge of the band and width of a channel [km/s].
+    narrowest : float64
+        Least dispersion of a line [channels].
     n_channels : int
         Channels of the band.
     first_row, end_row : int
@@ -204,7 +220,7 @@ def deposit_leaf_lines(
     nx, stride = cube.shape[1:]
     pencils = cube.reshape(-1)
     profile = np.empty(stride)
-    per_pixel = 1.0 / pixel
+    per_pixel, per_width = 1.0 / pixel, 1.0 / width
     for n in range(x.size):
         half = 0.5 * size[n]
         bottom = (y[n] - half + half_width) * per_pixel
@@ -219,7 +235,8 @@ def deposit_leaf_lines(
         # the last pixel is ceil - 1: a leaf that ends on a pixel edge does not touch the next pixel
         i_first, j_first = math.floor(left), math.floor(bottom)
         i_last, j_last = max(math.ceil(right) - 1, i_first), max(math.ceil(top) - 1, j_first)
-        first, stop, missed = _line(centre[n], sigma[n], n_channels, profile)
+        centre, sigma = (velocity[n] - lowest) * per_width, max(dispersion[n] * per_width, narrowest)
+        first, stop, missed = _line(centre, sigma, n_channels, profile)
         whole = luminosity[n] * min(thick / size[n], 1.0)
         if i_first == i_last and j_first == j_last:
             pencil = (j_first * nx + i_first) * stride
@@ -238,3 +255,32 @@ def deposit_leaf_lines(
                     _add_eight(pencils, pencil + channel, profile, channel, value)
                 if missed > 0.0:
                     outside[j, i] += value * missed
+
+
+@kernel
+def pencils_to_planes(cube, scale, planes, sums, first_row, end_row):
+    """Write rows of a cube with velocity fastest in the order of FITS, and their sums over the channels.
+
+    Parameters
+    ----------
+    cube : (ny, nx, m) float64
+        See `add_leaf_lines`.
+    scale : float64
+        Factor of `planes`, not of `sums`.
+    first_row, end_row : int
+        Only these rows of pixels are written.
+    planes : (n_channels, ny, nx) float64
+        Filled.
+    sums : (ny, nx) float64
+        Filled: sum of every pixel over the channels.
+    """
+    nx = cube.shape[1]
+    for j in range(first_row, end_row):
+        for i in range(nx):
+            total = 0.0
+            for channel in range(planes.shape[0]):
+                total += cube[j, i, channel]
+            sums[j, i] = total
+        for channel in range(planes.shape[0]):  # LANES in turn read the same cache lines
+            for i in range(nx):
+                planes[channel, j, i] = scale * cube[j, i, channel]

@@ -12,17 +12,16 @@ from simpost.core.errors import InputError, nearest_name
 from simpost.maps import swiftsimio_backends
 from simpost.maps.amr_kernels import BLOCK, add_blocks, deposit_leaves
 from simpost.maps.checks import column, plain
-from simpost.maps.closure_kernels import shares_in_square
+from simpost.maps.closure_kernels import select_cells
 from simpost.maps.oblique import deposit_oblique
-from simpost.maps.pyramid import Pyramid
-from simpost.maps.smoothed_kernels import deposit_smoothed
-from simpost.maps.smoothing import separable_table, smoothing_kernel
+from simpost.maps.pyramid import NODE_WEIGHTS, NODES, Pyramid
+from simpost.maps.smoothing import smoothing_kernel
 from simpost.maps.view import View
 
 FloatArray = NDArray[np.float64]
 
 PYRAMID, PIXEL_INTEGRATED = "pyramid", "pixel_integrated"
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)  # kernel shares good to 1e-12
+_CELLS_AT_ONCE = 16384  # their places and shares fit the cache
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,13 @@ class Depositor:
     kernel : str
         Smoothing kernel of `add_cells`, see `smoothing.KERNELS`; default "s25" (Shen+2025).
     backend : str
-        How `add_cells` deposits: "pixel_integrated" (default) integrates every kernel over every pixel (5e-5
-        of its peak; steps of 1.4e-4 where the kernel is wider than a thousand pixels); "pyramid" does so for
-        kernels of H up to 7.5 pixels, and integrates wider ones over larger pixels, which are then split:
-        many times faster, with the same mass, and where tens of kernels overlap good to 0.1 % a pixel, but a
-        lone wide kernel may be 5 % off at its peak, the faintest rim of a galaxy by more, and there maps do
-        not add up exactly; or a backend of swiftsimio, as a check.
+        How `add_cells` deposits: "pixel_integrated" (default) integrates every kernel over every pixel (to
+        5e-5 of its peak, its mass inside the window to 1e-6; below 1e-5 of the peak a kernel's rim is dark),
+        and maps add up; "pyramid" does so for kernels of H up to 7.5 pixels, and integrates wider ones over
+        larger pixels, which are then split: faster where kernels are tens of pixels wide, with the same
+        mass, and where tens of kernels overlap good to 0.1 % a pixel, but a lone wide kernel may be 5 % off
+        at its peak, the faintest rim of a galaxy by more, and there maps do not add up exactly; or a backend
+        of swiftsimio, as a check.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class Depositor:
         self._names = tuple(quantities)
         if not self._names or len(set(self._names)) != len(self._names):
             raise InputError("quantities", str(list(self._names)), "one or more different names")
-        self._image = np.zeros((len(self._names), view.n_pixels, view.n_pixels))
+        self._direct: FloatArray | None = None
         n_blocks = view.n_pixels // BLOCK
         self._blocks = np.zeros((len(self._names), n_blocks, n_blocks))
         self._selected, self._inside, self._modulus, self._outside = np.zeros((4, len(self._names)))
@@ -128,19 +128,14 @@ class Depositor:
         position, size, columns = self._chunk(position, size, "size", quantities)
         view, totals = self.view, np.zeros((3, len(self._names)))
         if view.is_axis_aligned:
-            directions = np.rint((view.right, view.up, view.line_of_sight)).astype(np.int64)
-            axis = np.argmax(np.abs(directions), axis=1)
-            axes = np.stack([axis, directions.sum(axis=1)], axis=1)
+            axes = np.rint((view.right, view.up, view.line_of_sight))
             lengths = 0.5 * view.width, 0.5 * view.depth
             n_cells = deposit_leaves(
                 position, size, columns, axes, *lengths, self._image, self._blocks, totals
             )
         else:
             n_cells = deposit_oblique(view, position, size, columns, self._image, totals)
-        self._selected += totals[0] + totals[2]
-        self._inside += totals[0]
-        self._modulus += totals[1]
-        self._outside += totals[2]
+        self._account(totals)
         self._n_cells += int(n_cells)
 
     def add_cells(self, position: ArrayLike, r_cell: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
@@ -161,24 +156,32 @@ class Depositor:
             Shapes, names or values are wrong.
         """
         position, r_cell, columns = self._chunk(position, r_cell, "r_cell", quantities)
-        x, y, depth = self.view.project(position)
-        selected = self._in_slab(depth)
-        x, y, columns = x[selected], y[selected], columns[selected]
-        support = self.kernel.h_over_r_cell * r_cell[selected]
-        half_width, share = 0.5 * self.view.width, np.empty(x.size)
-        shares_in_square(x, y, support, self.kernel.shape, half_width, _NODES, _NODE_WEIGHTS, share)
-        self._record(columns, share)
-        if self.backend == PYRAMID:
+        view, at_once = self.view, max(len(r_cell), 1)
+        if self.backend in (PYRAMID, PIXEL_INTEGRATED):
+            at_once = min(at_once, _CELLS_AT_ONCE)
             if self._pyramid is None:
-                self._pyramid = Pyramid(len(self._names), self.view.n_pixels, self.kernel.shape)
-            self._pyramid.add(x, y, support, columns, half_width, self.view.pixel)
-        elif self.backend == PIXEL_INTEGRATED:
-            weights, table = separable_table(self.kernel.shape)
-            deposit_smoothed(x, y, support, columns, weights, table, half_width, self.view.pixel, self._image)
-        else:
-            for k in range(len(self._names)):
-                one = np.ascontiguousarray(columns[:, k])
-                self._image[k] += swiftsimio_backends.deposit(self.backend, self.view, x, y, support, one)
+                is_one_level = self.backend == PIXEL_INTEGRATED
+                self._pyramid = Pyramid(len(self._names), view.n_pixels, self.kernel.shape, is_one_level)
+        axes = np.array((view.right, view.up, view.line_of_sight))
+        numbers = np.empty((4, at_once))
+        row, totals = np.empty(at_once, np.int64), np.zeros((3, len(self._names)))
+        for start in range(0, len(r_cell), at_once):
+            part = slice(start, start + at_once)
+            n = select_cells(
+                position[part], r_cell[part], columns[part], axes, 0.5 * view.width, 0.5 * view.depth,
+                self.kernel.h_over_r_cell, self.kernel.shape, NODES, NODE_WEIGHTS, row, *numbers, totals,
+            )  # fmt: skip
+            self._n_cells += int(n)
+            if self._pyramid:
+                cells = row[:n], *numbers[:, :n]
+                self._pyramid.add(cells, columns[part], 0.5 * view.width, view.pixel)
+            else:
+                x, y, support, _ = numbers[:, :n]
+                for k in range(len(self._names)):
+                    self._image[k] += swiftsimio_backends.deposit(
+                        self.backend, view, x, y, support, columns[row[:n], k]
+                    )
+        self._account(totals)
 
     def add_points(self, position: ArrayLike, quantities: Mapping[str, ArrayLike]) -> None:
         """Add points (stars) to the pixels they lie in.
@@ -214,22 +217,28 @@ class Depositor:
 
         More chunks may follow; on the pyramid, what comes later is split by itself.
         """
-        if self._pyramid is not None:
-            self._pyramid.empty_into(self._image)
-        add_blocks(self._blocks, self._image)
-        self._blocks[:] = 0.0
+        if self._direct is not None:
+            add_blocks(self._blocks, self._direct)
+            self._blocks[:] = 0.0
         return {name: self._result(k) for k, name in enumerate(self._names)}
 
     def _result(self, k: int) -> MapResult:
-        closure, reason = float("nan"), ""
+        per_area, closure, reason = self.view.pixel**-2, float("nan"), ""
+        if self._pyramid is None:
+            values, total = self._image[k] * per_area, float(self._image[k].sum())
+        else:
+            values, total = self._pyramid.map(k, per_area)
+            if self._direct is not None:
+                values += self._direct[k] * per_area
+                total += float(self._direct[k].sum())
         if self._n_cells == 0:
             reason = "no cells"
         elif self._modulus[k] == 0.0:
             reason = "quantity is zero in every cell"
         else:
-            closure = float((self._image[k].sum() - self._inside[k]) / self._modulus[k])
+            closure = float((total - self._inside[k]) / self._modulus[k])
         return MapResult(
-            values=self._image[k] / self.view.pixel**2,
+            values=values,
             closure=closure,
             closure_reason=reason,
             total_selected=float(self._selected[k]),
@@ -237,17 +246,28 @@ class Depositor:
             n_cells=self._n_cells,
         )
 
+    @property
+    def _image(self) -> FloatArray:
+        """Pixels (k, ny, nx) of everything but our own smoothed cells, which the pyramid holds."""
+        if self._direct is None:
+            self._direct = np.zeros((len(self._names), self.view.n_pixels, self.view.n_pixels))
+        return self._direct
+
     def _in_slab(self, depth: FloatArray) -> NDArray[np.bool_]:
         half_depth = 0.5 * self.view.depth
         return np.asarray((depth >= -half_depth) & (depth < half_depth))
 
     def _record(self, columns: FloatArray, share: FloatArray) -> None:
         """Account for a chunk: `share` is the part of each cell inside the field of view."""
-        self._selected += columns.sum(axis=0)
-        self._inside += np.einsum("n,nk->k", share, columns)
-        self._modulus += np.einsum("n,nk->k", share, np.abs(columns))
-        self._outside += np.einsum("n,nk->k", 1.0 - share, columns)
+        self._account(np.array((share @ columns, share @ np.abs(columns), (1.0 - share) @ columns)))
         self._n_cells += int(np.count_nonzero(share))
+
+    def _account(self, totals: FloatArray) -> None:
+        """Add what lies inside the field of view, its modulus and what lies beside it, (3, k)."""
+        self._selected += totals[0] + totals[2]
+        self._inside += totals[0]
+        self._modulus += totals[1]
+        self._outside += totals[2]
 
     def _chunk(
         self,
@@ -272,9 +292,8 @@ class Depositor:
         for name in self._names:
             if name not in quantities:
                 raise InputError(f"quantity '{name}'", "no column", "a column in every chunk")
-        columns = np.stack(
-            [column(f"quantity '{name}'", quantities[name], n) for name in self._names], axis=1
-        )
+        each = [column(f"quantity '{name}'", quantities[name], n) for name in self._names]
+        columns = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]  # one needs no copy
         return position, length, columns
 
 

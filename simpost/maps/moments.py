@@ -15,6 +15,8 @@ from simpost.core.errors import InputError
 FloatArray = NDArray[np.float64]
 BooleanArray = NDArray[np.bool_]
 
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -101,6 +103,68 @@ def significance_mask(
         raise InputError("rms", str(rms), "a noise above zero")
     bright = cube.sum(axis=0) * step > integrated * rms * step * np.sqrt(len(cube))
     return np.asarray((cube > channel * rms) & bright)
+
+
+def smooth_and_clip_mask(
+    cube: ArrayLike,
+    velocity: ArrayLike,
+    fwhm_pixels: float,
+    fwhm_channels: float,
+    *,
+    clip: float = 5.0,
+    peak_fraction: float = 0.0,
+    noise: float | None = None,
+) -> BooleanArray:
+    """Mask (nv, ny, nx) of what is coherent in space and velocity, and of its surroundings.
+
+    The moment masking of Dame (2011, arXiv:1101.1499): a copy of the cube is smoothed by Gaussians and
+    clipped, and what is left grows by half the smoothing width. The mask is meant for the cube as it is:
+    noise of either sign stays in, so moments are unbiased also where single channels are faint.
+
+    Parameters
+    ----------
+    cube : (nv, ny, nx)
+    velocity : (nv,)
+        Centres of the channels [km/s].
+    fwhm_pixels, fwhm_channels : float
+        Full widths at half maximum to smooth by; Dame takes twice the beam, and about the width of the
+        narrowest lines. Zero smooths not at all.
+    clip : float
+        Lowest brightness of the smoothed cube, in units of its noise; default 5 (Dame 2011).
+    peak_fraction : float
+        Lowest brightness as a fraction of the peak of the smoothed cube; default 0. The higher of the two
+        limits counts; a limit of zero masks nothing.
+    noise : float, optional
+        Rms of the smoothed cube; default that of its negative values, which are noise alone. A cube without
+        noise has none: clip it by `peak_fraction`.
+
+    Raises
+    ------
+    InputError
+        Shapes do not agree, a value of the cube is not finite, or a number is negative or not finite.
+    """
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+    cube, _, _ = _checked(cube, velocity)
+    numbers = {"fwhm_pixels": fwhm_pixels, "fwhm_channels": fwhm_channels, "clip": clip}
+    numbers |= {"peak_fraction": peak_fraction} | ({} if noise is None else {"noise": noise})
+    for name, value in numbers.items():
+        if not (np.isfinite(value) and value >= 0.0):
+            raise InputError(name, str(value), "a finite number, zero or more")
+    widths = np.array((fwhm_channels, fwhm_pixels, fwhm_pixels), dtype=float)
+    if not np.isfinite(cube.sum()):
+        raise InputError("cube", "NaN or infinite values", "finite values", "set what was not observed to 0")
+    smooth = gaussian_filter(cube, widths / FWHM_PER_SIGMA, mode="constant")
+    if noise is None:
+        negative = smooth[smooth < 0.0]
+        noise = float(np.sqrt(np.mean(negative**2))) if negative.size else 0.0
+    level = max(clip * noise, peak_fraction * float(smooth.max()))
+    core = smooth > level if level > 0.0 else np.ones(cube.shape, dtype=bool)
+    if not core.any():
+        return core
+    # no width: the nearest neighbour is infinitely far
+    distance = distance_transform_edt(~core, sampling=1.0 / np.maximum(widths, 1e-3))
+    return np.asarray(distance <= 0.5)
 
 
 def spectrum(cube: ArrayLike, pixel: float, aperture: ArrayLike | None = None) -> FloatArray:

@@ -30,9 +30,10 @@ _OFFSETS = (1, 2, 4, 8, 16, 32, 64)  # offsets of a stencil per pixel and axis t
 # to zero gently, over `ramp` pixels, and like offsets^-1.5 where it falls within a pixel or so.
 _OFFSETS_TIMES_SIDE_POWER, _POWER, _OFFSETS_TIMES_ROOT_RAMP = 20.0, 0.75, 3.0
 _CLIFF, _OFFSETS_TIMES_SIDE, _OFFSETS_TIMES_SIDE_WIDE, _OFFSETS_WIDE = 0.15, 96.0, 400.0, 16.0
-_LARGEST_STENCIL = 128.0  # side [pixels] beyond which a leaf is integrated on its own
+LARGEST_STENCIL = 128.0  # side [pixels] beyond which a leaf is integrated on its own
+_WIDTH_TAKEN_WHOLE = 2 * LANES  # to add zeros takes less time than to guess wrong where a row ends
 _BLOCK = 16384  # leaves that go through all steps together, so that what lies between stays in cache
-_MOST_STENCILS = 32  # an octree has fewer levels; sizes beyond are integrated leaf by leaf
+MOST_STENCILS = 32  # an octree has fewer levels; sizes beyond are integrated leaf by leaf
 
 
 class Cube:
@@ -136,6 +137,8 @@ class Cube:
         first = np.argmax(lanes, axis=-1)
         last = np.where(lanes.any(axis=-1), lanes.shape[-1] - np.argmax(lanes[..., ::-1], axis=-1), first)
         ranges = np.stack([first, last], axis=-1) * LANES
+        if width <= _WIDTH_TAKEN_WHOLE:
+            ranges[:] = 0, width
         return Stencil(offsets, narrow, ranges, narrow.sum(axis=(2, 4), dtype=float))
 
 
@@ -151,7 +154,8 @@ class Stencil:
         By offset in y and x: share of the pixel and its change when the cube moves by one offset in x, and
         in y. The first pixel is floor((offset - 1)/offsets - reach x side) from the centre's.
     ranges : (offsets, offsets, rows, 2)
-        First and last + 1 column of each row that is not zero, on multiples of `LANES`.
+        First and last + 1 column of each row that is not zero, on multiples of `LANES`; of narrow stencils
+        the whole row.
     sums : (offsets, offsets, 3)
         Sums of `values` over the pixels.
     """
@@ -186,18 +190,19 @@ Axes = tuple[tuple[float, float, float], ...]
 
 
 @lru_cache(maxsize=16)
-def _cube(axes: Axes) -> tuple[Cube, FloatArray]:
+def seen_cube(axes: Axes) -> tuple[Cube, FloatArray]:
+    """The cube of a direction and its `Cube.corner_shares`, kept for the next call."""
     cube = Cube(np.array(axes))
     return cube, cube.corner_shares()
 
 
 @lru_cache(maxsize=64)
 def _stencil(axes: Axes, side: float) -> Stencil:
-    return _cube(axes)[0].stencil(side)
+    return seen_cube(axes)[0].stencil(side)
 
 
 @lru_cache(maxsize=8)
-def _stencils(
+def packed_stencils(
     axes: Axes, sides: tuple[float, ...]
 ) -> tuple[IntArray, tuple[NDArray[np.float32], IntArray, FloatArray]]:
     """Layout (s, 6), values, row ranges and sums of the stencils of several sides [pixels], end to end."""
@@ -250,11 +255,11 @@ def deposit_oblique(
         Integrate every leaf exactly, without tables; default False.
     """
     axes = (view.right, view.up, view.line_of_sight)
-    cube, corners = _cube(axes)
+    cube, corners = seen_cube(axes)
     faces, walls = np.array(cube.faces), cube.walls
     half_width, half_depth = 0.5 * view.width, 0.5 * view.depth
-    largest = view.pixel * np.array([0.5 / max(cube.reach[0], cube.reach[1]), _LARGEST_STENCIL])
-    sizes, n_sizes, n_cells = np.empty(_MOST_STENCILS), 0, 0
+    largest = view.pixel * np.array([0.5 / max(cube.reach[0], cube.reach[1]), LARGEST_STENCIL])
+    sizes, n_sizes, n_cells = np.empty(MOST_STENCILS), 0, 0
     scratch = np.empty((5, _BLOCK))
     for start in range(0, len(size), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -268,7 +273,8 @@ def deposit_oblique(
         if exact:
             kind[kind > 0] = EXACT
         else:
-            layout, tables = _stencils(axes, tuple(float(f"{s / view.pixel:.12g}") for s in sizes[:n_sizes]))
+            sides = tuple(float(f"{s / view.pixel:.12g}") for s in sizes[:n_sizes])
+            layout, tables = packed_stencils(axes, sides)
             deposit_tabulated(
                 x, y, side, kind, in_view, column, cube.reach, half_width, corners, layout, tables, image
             )

@@ -51,51 +51,57 @@ def classify_leaves(
         Number of different sides found.
     """
     kind, x, y, depth, in_slab, in_view = out
-    scratch, latest = np.empty((2, 24, 2)), 0
+    a0, a1, a2 = axes[0, 0], axes[0, 1], axes[0, 2]
+    b0, b1, b2 = axes[1, 0], axes[1, 1], axes[1, 2]
+    c0, c1, c2 = axes[2, 0], axes[2, 1], axes[2, 2]
+    reach_x, reach_y, reach_z, small, tabulated = reach[0], reach[1], reach[2], largest[0], largest[1]
+    scratch, latest, latest_size = np.empty((2, 24, 2)), 0, 0.0  # no leaf is of size zero
     for n in range(size.size):
         p, q, r, side = position[n, 0], position[n, 1], position[n, 2], size[n]
-        x[n] = axes[0, 0] * p + axes[0, 1] * q + axes[0, 2] * r
-        y[n] = axes[1, 0] * p + axes[1, 1] * q + axes[1, 2] * r
-        depth[n] = axes[2, 0] * p + axes[2, 1] * q + axes[2, 2] * r
-        in_slab[n], in_view[n], kind[n] = 0.0, 0.0, NOTHING
-        beyond = abs(depth[n]) - half_depth
-        if beyond >= reach[2] * side:
-            continue
-        beside = max(abs(x[n]) + reach[0] * side, abs(y[n]) + reach[1] * side) - half_width
-        cut = beyond > -reach[2] * side
-        in_slab[n] = 1.0
-        n_faces = faces.shape[1] - 1
-        if cut:
-            _set_slab(faces, depth[n], side, half_depth)
-            n_faces += 1
-            in_slab[n] = _volume(
-                -reach[0], reach[0], -reach[1], reach[1], faces[0], faces[1], n_faces, walls, scratch
+        u, v, w = a0 * p + a1 * q + a2 * r, b0 * p + b1 * q + b2 * r, c0 * p + c1 * q + c2 * r
+        x[n], y[n], depth[n], in_slab[n], in_view[n] = u, v, w, 1.0, 1.0
+        beyond = abs(w) - half_depth
+        beside = max(abs(u) + reach_x * side, abs(v) + reach_y * side) - half_width
+        cut = beyond > -reach_z * side
+        if cut or beside > 0.0:
+            in_slab[n], in_view[n] = _shares(
+                u, v, w, side, cut, beside > 0.0, half_width, half_depth, reach, faces, walls, scratch
             )
-        in_view[n] = in_slab[n]
-        if beside > 0.0:
-            left, right = (-half_width - x[n]) / side, (half_width - x[n]) / side
-            bottom, top = (-half_width - y[n]) / side, (half_width - y[n]) / side
-            in_view[n] = _volume(
-                max(left, -reach[0]), min(right, reach[0]), max(bottom, -reach[1]), min(top, reach[1]),
-                faces[0], faces[1], n_faces, walls, scratch,
-            )  # fmt: skip
-        if in_view[n] <= 0.0:
-            continue
-        # what barely reaches into the window may be less than the tables' error
-        if cut or side > largest[1] or in_view[n] < 0.02:
-            kind[n] = EXACT
-        elif side <= largest[0]:
+            # what barely reaches into the window may be less than the tables' error
+            if cut or in_view[n] < 0.02:
+                kind[n] = EXACT if in_view[n] > 0.0 else NOTHING
+                continue
+        if side <= small:
             kind[n] = SMALL
-        else:
-            if latest >= n_sizes or sizes[latest] != side:
-                latest = 0
-                while latest < n_sizes and sizes[latest] != side:
-                    latest += 1
-                if latest == n_sizes and n_sizes < sizes.size:
-                    sizes[n_sizes] = side
-                    n_sizes += 1
-            kind[n] = FIRST_STENCIL + latest if latest < n_sizes else EXACT
+            continue
+        if side != latest_size and side <= tabulated:
+            latest, latest_size = 0, side
+            while latest < n_sizes and sizes[latest] != side:
+                latest += 1
+            if latest == n_sizes and n_sizes < sizes.size:
+                sizes[n_sizes] = side
+                n_sizes += 1
+        kind[n] = FIRST_STENCIL + latest if side <= tabulated and latest < n_sizes else EXACT
     return n_sizes
+
+
+@kernel
+def _shares(x, y, depth, side, cut, beside, half_width, half_depth, reach, faces, walls, scratch):
+    """Shares of a cube in the slab, whose faces `cut` it, and in slab and window, which it is `beside`."""
+    in_slab, n_faces = 1.0, faces.shape[1] - 1
+    if abs(depth) - half_depth >= reach[2] * side:
+        return 0.0, 0.0
+    if cut:
+        _set_slab(faces, depth, side, half_depth)
+        n_faces += 1
+        in_slab = _volume(
+            -reach[0], reach[0], -reach[1], reach[1], faces[0], faces[1], n_faces, walls, scratch
+        )
+    if not beside:
+        return in_slab, in_slab
+    left, right = max((-half_width - x) / side, -reach[0]), min((half_width - x) / side, reach[0])
+    bottom, top = max((-half_width - y) / side, -reach[1]), min((half_width - y) / side, reach[1])
+    return in_slab, _volume(left, right, bottom, top, faces[0], faces[1], n_faces, walls, scratch)
 
 
 @kernel
@@ -226,9 +232,10 @@ def _least(c, gx, gy, left, right, bottom, top):
 
 
 @kernel
-def _least_gap(upper, lower, left, right, bottom, top):
-    """Least height of one plane above another in a rectangle."""
-    return _least(upper[0] - lower[0], upper[1] - lower[1], upper[2] - lower[2], left, right, bottom, top)
+def _least_gap(uppers, i, lowers, j, left, right, bottom, top):
+    """Least height of plane i of one set above plane j of another in a rectangle."""
+    c, gx, gy = uppers[i, 0] - lowers[j, 0], uppers[i, 1] - lowers[j, 1], uppers[i, 2] - lowers[j, 2]
+    return _least(c, gx, gy, left, right, bottom, top)
 
 
 @kernel
@@ -239,9 +246,9 @@ def _faces_seen(planes, n_faces, sign, left, right, bottom, top):
         for o in range(n_faces):
             if o != i and seen >> o & 1:
                 if sign > 0:
-                    gap = _least_gap(planes[i], planes[o], left, right, bottom, top)
+                    gap = _least_gap(planes, i, planes, o, left, right, bottom, top)
                 else:
-                    gap = _least_gap(planes[o], planes[i], left, right, bottom, top)
+                    gap = _least_gap(planes, o, planes, i, left, right, bottom, top)
                 if gap >= 0.0:
                     seen &= ~(1 << i)
                     break
@@ -259,7 +266,7 @@ def _piece(left, right, bottom, top, fronts, backs, n_faces, walls):
         whole &= _least(c, gx, gy, left, right, bottom, top) >= 0.0
     for i in range(n_faces):
         for j in range(n_faces):
-            if _least_gap(backs[j], fronts[i], left, right, bottom, top) >= 0.0:
+            if _least_gap(backs, j, fronts, i, left, right, bottom, top) >= 0.0:
                 return EMPTY
     front = _faces_seen(fronts, n_faces, 1, left, right, bottom, top)
     back = _faces_seen(backs, n_faces, -1, left, right, bottom, top)
@@ -270,7 +277,7 @@ def _piece(left, right, bottom, top, fronts, backs, n_faces, walls):
         i += 1
     while not back >> j & 1:
         j += 1
-    return 4 * i + j if _least_gap(fronts[i], backs[j], left, right, bottom, top) >= 0.0 else MIXED
+    return 4 * i + j if _least_gap(fronts, i, backs, j, left, right, bottom, top) >= 0.0 else MIXED
 
 
 @kernel
@@ -283,67 +290,71 @@ def _mixed_volume(left, right, bottom, top, fronts, backs, n_faces, walls, scrat
         for j in range(n_faces):
             if not (front >> i & 1 and back >> j & 1):
                 continue
-            polygon, other = scratch[0], scratch[1]
-            polygon[0, 0] = polygon[3, 0] = left
-            polygon[1, 0] = polygon[2, 0] = right
-            polygon[0, 1] = polygon[1, 1] = bottom
-            polygon[2, 1] = polygon[3, 1] = top
-            corners = 4
+            scratch[0, 0, 0] = scratch[0, 3, 0] = left
+            scratch[0, 1, 0] = scratch[0, 2, 0] = right
+            scratch[0, 0, 1] = scratch[0, 1, 1] = bottom
+            scratch[0, 2, 1] = scratch[0, 3, 1] = top
+            here, corners = 0, 4
             for w in range(walls.shape[0]):
-                corners = _clip(polygon, other, corners, walls[w, 0], walls[w, 1], walls[w, 2])
-                polygon, other = other, polygon
+                corners = _clip(scratch, here, corners, walls[w, 0], walls[w, 1], walls[w, 2])
+                here = 1 - here
             for o in range(n_faces):
                 if o != i and front >> o & 1:
-                    corners = _clip_above(polygon, other, corners, fronts[o], fronts[i])
-                    polygon, other = other, polygon
+                    corners = _clip_above(scratch, here, corners, fronts, o, fronts, i)
+                    here = 1 - here
             for o in range(n_faces):
                 if o != j and back >> o & 1:
-                    corners = _clip_above(polygon, other, corners, backs[j], backs[o])
-                    polygon, other = other, polygon
-            corners = _clip_above(polygon, other, corners, fronts[i], backs[j])
-            total += _integral(other, corners, fronts[i], backs[j])
+                    corners = _clip_above(scratch, here, corners, backs, j, backs, o)
+                    here = 1 - here
+            corners = _clip_above(scratch, here, corners, fronts, i, backs, j)
+            total += _integral(scratch, 1 - here, corners, fronts, i, backs, j)
     return total
 
 
 @kernel
-def _clip_above(polygon, out, corners, upper, lower):
-    """Clip a polygon to where one plane is above another."""
-    return _clip(polygon, out, corners, upper[0] - lower[0], upper[1] - lower[1], upper[2] - lower[2])
+def _clip_above(polygons, here, corners, uppers, i, lowers, j):
+    """Clip a polygon to where plane i of one set is above plane j of another."""
+    c, gx, gy = uppers[i, 0] - lowers[j, 0], uppers[i, 1] - lowers[j, 1], uppers[i, 2] - lowers[j, 2]
+    return _clip(polygons, here, corners, c, gx, gy)
 
 
 @kernel
-def _clip(polygon, out, corners, c, gx, gy):
-    """Write to `out` the part of a convex polygon where c + gx x + gy y >= 0; return its corners."""
+def _clip(polygons, here, corners, c, gx, gy):
+    """Write the part of convex polygon `here` (of two) where c + gx x + gy y >= 0 to the other.
+
+    Returns its number of corners.
+    """
     if corners == 0:
         return 0
-    count = 0
-    x0, y0 = polygon[corners - 1, 0], polygon[corners - 1, 1]
+    count, there = 0, 1 - here
+    x0, y0 = polygons[here, corners - 1, 0], polygons[here, corners - 1, 1]
     value0 = c + gx * x0 + gy * y0
     for m in range(corners):
-        x1, y1 = polygon[m, 0], polygon[m, 1]
+        x1, y1 = polygons[here, m, 0], polygons[here, m, 1]
         value1 = c + gx * x1 + gy * y1
         if (value0 < 0.0) != (value1 < 0.0):
             share = value0 / (value0 - value1)
-            out[count, 0], out[count, 1] = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+            polygons[there, count, 0] = x0 + share * (x1 - x0)
+            polygons[there, count, 1] = y0 + share * (y1 - y0)
             count += 1
         if value1 >= 0.0:
-            out[count, 0], out[count, 1] = x1, y1
+            polygons[there, count, 0], polygons[there, count, 1] = x1, y1
             count += 1
         x0, y0, value0 = x1, y1, value1
     return count
 
 
 @kernel
-def _integral(polygon, corners, front, back):
-    """Integral of front - back over a convex polygon: triangles from its first corner."""
+def _integral(polygons, here, corners, fronts, i, backs, j):
+    """Integral of front i - back j over convex polygon `here`: triangles from its first corner."""
     if corners < 3:
         return 0.0
-    c, gx, gy = front[0] - back[0], front[1] - back[1], front[2] - back[2]
-    x0, y0 = polygon[0, 0], polygon[0, 1]
+    c, gx, gy = fronts[i, 0] - backs[j, 0], fronts[i, 1] - backs[j, 1], fronts[i, 2] - backs[j, 2]
+    x0, y0 = polygons[here, 0, 0], polygons[here, 0, 1]
     start, total = c + gx * x0 + gy * y0, 0.0
     for m in range(1, corners - 1):
-        dx1, dy1 = polygon[m, 0] - x0, polygon[m, 1] - y0
-        dx2, dy2 = polygon[m + 1, 0] - x0, polygon[m + 1, 1] - y0
+        dx1, dy1 = polygons[here, m, 0] - x0, polygons[here, m, 1] - y0
+        dx2, dy2 = polygons[here, m + 1, 0] - x0, polygons[here, m + 1, 1] - y0
         mean = start + (gx * (dx1 + dx2) + gy * (dy1 + dy2)) / 3.0
         total += 0.5 * (dx1 * dy2 - dx2 * dy1) * mean
     return total

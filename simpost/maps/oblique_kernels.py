@@ -47,19 +47,50 @@ def deposit_tabulated(
     image : (k, ny, nx) float64
         Added to in place: quantity per pixel.
     """
-    per_pixel = image.shape[2] / (2.0 * half_width)
-    middle = (corners.shape[0] - 1) // 2
-    nodes_per_side = middle / max(reach[0], reach[1])
+    _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, corners, image)
+    _deposit_stencils(x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image)
+
+
+@kernel(fused=True)
+def _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, corners, image):
+    """Add leaves no wider than a pixel: what lies left of, below, and both, of the edges that cross them."""
+    ny, nx = image.shape[1:]
+    plane, pixels = ny * nx, image.reshape(image.size)
+    per_pixel, middle = nx / (2.0 * half_width), (corners.shape[0] - 1) // 2
+    last, nodes_per_side = corners.shape[0] - 1.0, middle / max(reach[0], reach[1])
     for n in range(x.size):
-        if kind[n] != SMALL and kind[n] < FIRST_STENCIL:
+        if kind[n] != SMALL:
             continue
         u, v, side = (x[n] + half_width) * per_pixel, (y[n] + half_width) * per_pixel, size[n] * per_pixel
-        if kind[n] == SMALL:
-            nodes = nodes_per_side / side
-            _deposit_small(u, v, side, nodes, middle, reach, corners, quantities, n, in_view[n], image)
-        else:
-            stencil = layout[kind[n] - FIRST_STENCIL]
-            _deposit_stencil(u, v, side, reach, stencil, stencils, quantities, n, in_view[n], image)
+        i, j = math.floor(u - reach[0] * side), math.floor(v - reach[1] * side)
+        last_x = last_y = np.inf
+        if in_view[n] == 1.0:  # what lies beside the window is rounding
+            i, j, last_x, last_y = min(max(i, 0), nx - 1), min(max(j, 0), ny - 1), nx - 1.0, ny - 1.0
+        right = u + reach[0] * side > i + 1 and i < last_x
+        above = v + reach[1] * side > j + 1 and j < last_y
+        place = j * nx + i
+        if in_view[n] == 1.0 and not right and not above:
+            for k in range(quantities.shape[1]):
+                pixels[k * plane + place] += quantities[n, k]
+            continue
+        nodes = nodes_per_side / side
+        p, q = (i + 1 - u) * nodes + middle, (j + 1 - v) * nodes + middle
+        west = min(max(_below(corners, p, last), 0.0), 1.0) if right else 1.0
+        south = min(max(_below(corners, last, q), 0.0), 1.0) if above else 1.0
+        both = _below(corners, p, q) if right and above else west * south
+        both = min(max(both, west + south - 1.0, 0.0), west, south)
+        if in_view[n] < 1.0:
+            _deposit_four(i, j, both, west, south, in_view[n], quantities, n, image)
+            continue
+        for k in range(quantities.shape[1]):
+            value, here = quantities[n, k], k * plane + place
+            pixels[here] += value * both
+            if right:
+                pixels[here + 1] += value * (south - both)
+            if above:
+                pixels[here + nx] += value * (west - both)
+                if right:
+                    pixels[here + nx + 1] += value * (1.0 - west - south + both)
 
 
 @kernel(fused=True)
@@ -74,34 +105,9 @@ def _below(corners, p, q):
 
 
 @kernel(fused=True)
-def _deposit_small(u, v, side, nodes, middle, reach, corners, quantities, n, in_view, image):
-    """Add a leaf no wider than a pixel: what lies left of, below, and both, of the edges that cross it."""
+def _deposit_four(i, j, both, west, south, in_view, quantities, n, image):
+    """Add the share of a leaf in view to those of its four pixels that are in the image."""
     ny, nx = image.shape[1:]
-    i, j = math.floor(u - reach[0] * side), math.floor(v - reach[1] * side)
-    p, q = (i + 1 - u) * nodes + middle, (j + 1 - v) * nodes + middle
-    right = u + reach[0] * side > i + 1
-    above = v + reach[1] * side > j + 1
-    if in_view == 1.0 and not right and not above:
-        for k in range(quantities.shape[1]):
-            image[k, j, i] += quantities[n, k]
-        return
-    last = corners.shape[0] - 1.0
-    west = _below(corners, p, last) if right else 1.0
-    south = _below(corners, last, q) if above else 1.0
-    west, south = min(max(west, 0.0), 1.0), min(max(south, 0.0), 1.0)
-    both = _below(corners, p, q) if right and above else west * south
-    both = min(max(both, west + south - 1.0, 0.0), west, south)
-    if in_view == 1.0:
-        for k in range(quantities.shape[1]):
-            value = quantities[n, k]
-            image[k, j, i] += value * both
-            if right:
-                image[k, j, i + 1] += value * (south - both)
-            if above:
-                image[k, j + 1, i] += value * (west - both)
-                if right:
-                    image[k, j + 1, i + 1] += value * (1.0 - west - south + both)
-        return
     shares = (both, south - both, west - both, 1.0 - west - south + both)
     found = 0.0
     for m in range(4):
@@ -116,32 +122,51 @@ def _deposit_small(u, v, side, nodes, middle, reach, corners, quantities, n, in_
 
 
 @kernel(fused=True)
-def _deposit_stencil(u, v, side, reach, stencil, stencils, quantities, n, in_view, image):
-    """Add a leaf by the stencil of the nearest tabulated offset, shifted to first order."""
+def _deposit_stencils(x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image):
+    """Add leaves by the stencil of the nearest tabulated offset, shifted to first order."""
     values, ranges, sums = stencils
     ny, nx = image.shape[1:]
-    offsets, n_rows, width = stencil[0], stencil[1], stencil[2]
-    node_x, node_y = math.floor(u * offsets + 0.5), math.floor(v * offsets + 0.5)
-    dx, dy = u * offsets - node_x, v * offsets - node_y
-    i, j = node_x // offsets, node_y // offsets
-    offset_x, offset_y = node_x - i * offsets, node_y - j * offsets
-    i += math.floor((offset_x - 1.0) / offsets - reach[0] * side)
-    j += math.floor((offset_y - 1.0) / offsets - reach[1] * side)
-    block = offset_y * offsets + offset_x
-    total = sums[stencil[5] + block]
-    scale = 1.0 / (total[0] + dx * total[1] + dy * total[2])
-    at, first_range = stencil[3] + block * n_rows * 3 * width, stencil[4] + block * n_rows
-    n_quantities = quantities.shape[1]
-    if in_view == 1.0 and i >= 0 and i + width <= nx and j >= 0 and j + n_rows <= ny:
+    per_pixel = nx / (2.0 * half_width)
+    latest, step = 0, 1.0
+    offsets = n_rows = width = first_value = first_range = first_sum = 0
+    # written out: to hand arrays to a helper, numba counts references, which takes longer than a small leaf
+    for n in range(x.size):
+        if kind[n] < FIRST_STENCIL:
+            continue
+        u, v, side = (x[n] + half_width) * per_pixel, (y[n] + half_width) * per_pixel, size[n] * per_pixel
+        if kind[n] != latest:
+            latest = kind[n]
+            s = latest - FIRST_STENCIL
+            offsets, n_rows, width = layout[s, 0], layout[s, 1], layout[s, 2]
+            first_value, first_range, first_sum = layout[s, 3], layout[s, 4], layout[s, 5]
+            step = 1.0 / offsets  # offsets are powers of two: products with it are exact
+        node_x, node_y = np.floor(u * offsets + 0.5), np.floor(v * offsets + 0.5)
+        dx, dy = u * offsets - node_x, v * offsets - node_y
+        base_x, base_y = np.floor(node_x * step), np.floor(node_y * step)
+        offset_x, offset_y = node_x - base_x * offsets, node_y - base_y * offsets
+        i = np.int64(base_x + np.floor((offset_x - 1.0) * step - reach[0] * side))
+        j = np.int64(base_y + np.floor((offset_y - 1.0) * step - reach[1] * side))
+        block = np.int64(offset_y * offsets + offset_x)
+        at, first = first_value + block * n_rows * 3 * width, first_range + block * n_rows
+        if in_view[n] < 1.0 or i < 0 or i + width > nx or j < 0 or j + n_rows > ny:
+            _deposit_at_edge(i, j, dx, dy, n_rows, width, at, values, quantities, n, in_view[n], image)
+            continue
+        total = first_sum + block
+        scale = 1.0 / (sums[total, 0] + dx * sums[total, 1] + dy * sums[total, 2])
         for row in range(n_rows):
-            start, stop = ranges[first_range + row, 0], ranges[first_range + row, 1]
-            for k in range(n_quantities):
+            start, stop = ranges[first + row, 0], ranges[first + row, 1]
+            for k in range(quantities.shape[1]):
                 place = (k * ny + j + row) * nx + i
                 value = quantities[n, k] * scale
                 for m in range(start, stop, LANES):
                     _add_vector(image, place + m, values, at + m, width, value, dx * value, dy * value)
             at += 3 * width
-        return
+
+
+@kernel(fused=True)
+def _deposit_at_edge(i, j, dx, dy, n_rows, width, at, values, quantities, n, in_view, image):
+    """Add the share of a leaf in view to those pixels of a stencil that are in the image."""
+    ny, nx = image.shape[1:]
     j_first, j_stop = max(-j, 0), min(ny - j, n_rows)
     i_first, i_stop = max(-i, 0), min(nx - i, width)
     found = 0.0
@@ -151,7 +176,7 @@ def _deposit_stencil(u, v, side, reach, stencil, stencils, quantities, n, in_vie
     scale = in_view / found if found > 0.0 else 0.0
     for row in range(j_first, j_stop):
         here = at + 3 * row * width + i_first
-        for k in range(n_quantities):
+        for k in range(quantities.shape[1]):
             value = quantities[n, k] * scale
             target = image[k, j + row, i + i_first : i + i_stop]
             for m in range(np.uint64(target.size)):

@@ -23,11 +23,10 @@ from simpost.core.errors import InputError, nearest_name
 
 FloatArray = NDArray[np.float64]
 
-# The deposit's kernel writes the terms out. Seven make pixels good to 5e-5 of the kernel's peak and its
-# mass to 1e-6 (far better for kernels of few pixels).
+# Seven terms make pixels good to 5e-5 of the kernel's peak and its mass to 1e-6 (far better for kernels of
+# few pixels).
 RANK = 7
 _INTERVALS = 256  # cells on [0, 1] whose exact integrals are decomposed
-_NODES = 1024  # of the table on [0, 1], read by linear interpolation
 
 
 def wendland_2d(q: FloatArray) -> FloatArray:
@@ -96,8 +95,9 @@ def separable_table(shape: int) -> tuple[FloatArray, FloatArray]:
     -------
     weights : (RANK,)
         Weight of each term; the total mass is exactly one.
-    table : (2 _NODES + 1, 2, RANK)
-        F_r(s) = int_0^s f_r at s = i/_NODES - 1, and its step to the next node.
+    table : (2 _INTERVALS + 1, 4, RANK)
+        F_r(s) = int_0^s f_r as cubics: sum_k table[i, k, r] t^k with t = (s + 1) _INTERVALS - i in [0, 1].
+        The slopes join, too, so that pixels narrower than an interval show no steps.
     """
     from scipy.interpolate import CubicSpline
 
@@ -105,13 +105,12 @@ def separable_table(shape: int) -> tuple[FloatArray, FloatArray]:
     largest = np.argsort(-np.abs(eigenvalues))[:RANK]
     half = np.zeros((_INTERVALS + 1, RANK))
     np.cumsum(vectors[:, largest], axis=0, out=half[1:])
-    spline = CubicSpline(np.linspace(0.0, 1.0, _INTERVALS + 1), half)
-    fine = spline(np.linspace(0.0, 1.0, _NODES + 1))
-    integral = np.concatenate((-fine[:0:-1], fine))
-    table = np.stack((integral, np.diff(integral, axis=0, append=integral[-1:])), axis=1)
+    integral = np.concatenate((-half[:0:-1], half))
+    table = np.zeros((2 * _INTERVALS + 1, 4, RANK))
+    table[:-1] = CubicSpline(np.arange(2 * _INTERVALS + 1), integral).c[::-1].transpose(1, 0, 2)
+    table[-1, 0] = integral[-1]
     weights = eigenvalues[largest]
-    weights = weights / np.sum(weights * (2.0 * half[-1]) ** 2)
-    return weights, np.ascontiguousarray(table)
+    return weights / np.sum(weights * (2.0 * half[-1]) ** 2), table
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ differ is reported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError
 from simpost.maps.checks import plain
+from simpost.maps.deposit import MapResult
 from simpost.maps.view import View
 from simpost.maps.voronoi_kernels import Tree, deposit_cells, sort_into_tree
 
@@ -42,6 +44,14 @@ class VoronoiAccount:
     volume_ratio : (n,)
         Volume of the polyhedron over the volume that was given; NaN for cells far from the window, which
         are not built.
+    cut_down : (n,) bool
+        Cells whose polyhedron was more than 10 % larger than the given volume: their neighbours were not
+        given, or another generator coincides with theirs. They were cut down to a cube around the generator
+        that leaves the given volume.
+    horizon : (n,)
+        Half the side [kpc] of the cube around the view's centre, along the image axes and the depth, that
+        holds every point which could still cut the cell: if all generators in it were given, the cell is
+        the true one. Zero for cells that are not built.
     n_cells : int
         Cells at least partly in view.
     rms_rescaling : float
@@ -50,9 +60,7 @@ class VoronoiAccount:
     largest_rescaling : float
         The largest modulus of `volume_ratio` - 1 of them.
     n_cut_down : int
-        Cells in view whose polyhedron was more than 10 % larger than the given volume: their neighbours
-        were not given, or another generator coincides with theirs. They were cut down to a cube around
-        the generator that leaves the given volume.
+        Cells in view that were cut down.
     n_failed_cuts : int
         Planes left out because rounding defeated them (never seen; such a cell is too large).
     """
@@ -60,6 +68,8 @@ class VoronoiAccount:
     in_slab: FloatArray
     in_view: FloatArray
     volume_ratio: FloatArray
+    cut_down: NDArray[np.bool_]
+    horizon: FloatArray
     n_cells: int
     rms_rescaling: float
     largest_rescaling: float
@@ -75,6 +85,7 @@ def deposit_voronoi(
     columns: ArrayLike,
     view: View,
     threads: int = 1,
+    drawn: NDArray[np.bool_] | None = None,
 ) -> tuple[FloatArray, VoronoiAccount]:
     """Image of extensive quantities spread evenly over the true Voronoi cells.
 
@@ -93,6 +104,8 @@ def deposit_voronoi(
         Window, slab and pixels; any direction.
     threads : int
         Threads to share the cells; each but the first has an image of its own. Default 1.
+    drawn : (n,) bool, optional
+        Cells to put on the image; the others are only neighbours, not built, and in no account. Default all.
 
     Returns
     -------
@@ -110,12 +123,17 @@ def deposit_voronoi(
         raise InputError("threads", str(threads), "1 or more")
     point, own_volume, quantities = _checked(x, y, depth, volume, columns)
     n = own_volume.size
+    if drawn is not None and drawn.shape != (n,):
+        raise InputError("drawn", f"shape {drawn.shape}", f"shape ({n},), one value per cell")
     tree, order = _plant(point)
     own_volume, quantities = own_volume[order], np.ascontiguousarray(quantities[order])
-    volumes, cut_down = np.zeros((n, 3)), np.zeros(n, dtype=bool)
+    reach = REACH * np.cbrt(own_volume * (0.75 / np.pi))
+    if drawn is not None:
+        reach[~drawn[order]] = 0.0
+    volumes, cut_down = np.zeros((n, 4)), np.zeros(n, dtype=bool)
 
     def part(begin: int, stop: int) -> tuple[FloatArray, int]:
-        return _deposit_part(tree, own_volume, quantities, view, begin, stop, volumes, cut_down)
+        return _deposit_part(tree, own_volume, reach, quantities, view, begin, stop, volumes, cut_down)
 
     edges = [n * i // threads for i in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
@@ -127,6 +145,70 @@ def deposit_voronoi(
     back[order] = np.arange(n)
     n_failed = sum(failed for _, failed in parts)
     return image, _account(volumes[back], own_volume[back], cut_down[back], n_failed)
+
+
+def voronoi_maps(
+    position: ArrayLike,
+    volume: ArrayLike,
+    columns: ArrayLike,
+    names: Sequence[str],
+    view: View,
+    drawn: NDArray[np.bool_] | None = None,
+) -> tuple[dict[str, MapResult], VoronoiAccount]:
+    """Maps of extensive quantities spread evenly over the true Voronoi cells.
+
+    Parameters
+    ----------
+    position : (n, 3)
+        Generators relative to the galaxy's centre [kpc], the neighbours of the cells in view among them.
+    volume : (n,)
+        Volumes of the cells [kpc^3].
+    columns : (n, k)
+        Extensive quantities, any unit.
+    names : sequence of str
+        What the k quantities are called.
+    view : View
+        Window, slab and pixels; any direction.
+    drawn : (n,) bool, optional
+        As of `deposit_voronoi`.
+
+    Returns
+    -------
+    maps : dict
+        `MapResult` by name. The closure compares the pixels with the cells' parts in view, known by the
+        volumes of the clipped polyhedra. `total_selected` is of the cells near the window.
+    account : VoronoiAccount
+        What to judge them by.
+
+    Raises
+    ------
+    InputError
+        As `deposit_voronoi`.
+    """
+    quantities = plain("columns", columns)
+    image, account = deposit_voronoi(
+        *view.project(plain("position", position)), volume, quantities, view, drawn=drawn
+    )
+    selected, inside = (quantities.T @ share for share in (account.in_slab, account.in_view))
+    modulus = np.abs(quantities).T @ account.in_view
+    maps = {}
+    for k, name in enumerate(names):
+        closure, reason = float("nan"), ""
+        if account.n_cells == 0:
+            reason = "no cells"
+        elif modulus[k] == 0.0:
+            reason = "quantity is zero in every cell"
+        else:
+            closure = float((image[k].sum() - inside[k]) / modulus[k])
+        maps[name] = MapResult(
+            values=image[k] / view.pixel**2,
+            closure=closure,
+            closure_reason=reason,
+            total_selected=float(selected[k]),
+            total_outside_fov=float(selected[k] - inside[k]),
+            n_cells=account.n_cells,
+        )
+    return maps, account
 
 
 def _checked(
@@ -151,6 +233,7 @@ def _checked(
 def _deposit_part(
     tree: Tree,
     own_volume: FloatArray,
+    reach: FloatArray,
     quantities: FloatArray,
     view: View,
     begin: int,
@@ -160,7 +243,7 @@ def _deposit_part(
 ) -> tuple[FloatArray, int]:
     """Image (k, ny, nx) of cells begin ... stop - 1, and cuts given up; fills their rows of the last two."""
     image = np.zeros((quantities.shape[1], view.n_pixels, view.n_pixels))
-    reach, n_faces, failed = REACH * np.cbrt(own_volume * (0.75 / np.pi)), _FACES, 0
+    n_faces, failed = _FACES, 0
     while begin < stop:
         begin, given_up = deposit_cells(
             tree, own_volume, reach, quantities, 0.5 * view.width, 0.5 * view.depth, view.pixel,
@@ -193,6 +276,8 @@ def _account(
         in_slab=in_slab,
         in_view=in_view,
         volume_ratio=ratio,
+        cut_down=cut_down,
+        horizon=volumes[:, 3],
         n_cells=int(np.count_nonzero(in_view)),
         rms_rescaling=float(np.sqrt(np.mean(deviation**2))) if deviation.size else float("nan"),
         largest_rescaling=float(np.max(np.abs(deviation))) if deviation.size else float("nan"),

@@ -488,15 +488,33 @@ def _deposit(cell, n, corner_x, corner_y, pixel, share, whole, scratch, quantiti
 
 
 @kernel
+def _horizon(vertex, n, x, y, z):
+    """Half the side of the cube around zero that holds every point which could still cut the cell.
+
+    Those are the spheres around its vertices through its generator, which lies at x, y, z.
+    """
+    farthest = 0.0
+    for v in range(n):
+        a, b, c = vertex[X, v], vertex[Y, v], vertex[Z, v]
+        radius = math.sqrt(a * a + b * b + c * c)
+        farthest = max(farthest, max(abs(x + a), abs(y + b), abs(z + c)) + radius)
+    return farthest
+
+
+@kernel
 def _carve_own(cell, tree, g, half, volume, tolerance, stack):
     """Make the cell of generator g; one that lacks neighbours in a cube small enough for its own volume.
 
-    Returns the number of vertices or NO_ROOM, the volume, and whether the cell was cut down.
+    Returns the number of vertices or NO_ROOM, the volume, whether the cell was cut down, and its horizon
+    before that.
     """
     n = _carve(cell, tree, g, half, tolerance, stack)
-    polyhedron = _volume(cell, n) if n > 0 else 0.0
+    polyhedron, horizon = 0.0, 0.0
+    if n > 0:
+        polyhedron = _volume(cell, n)
+        horizon = _horizon(cell.vertex, n, tree.point[g, 0], tree.point[g, 1], tree.point[g, 2])
     if polyhedron <= volume * (1.0 + EXCESS):
-        return n, polyhedron, False
+        return n, polyhedron, False, horizon
     low, high = 0.5 * volume ** (1.0 / 3.0), half
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
@@ -510,7 +528,7 @@ def _carve_own(cell, tree, g, half, volume, tolerance, stack):
             high = middle
         else:
             low = middle
-    return n, polyhedron, True
+    return n, polyhedron, True, horizon
 
 
 @kernel
@@ -547,7 +565,8 @@ def deposit_cells(
     tree : Tree
         Generators (n, 3): x, y on the image plane and depth [kpc].
     volume, reach : (n,) float64
-        Volumes of the cells [kpc^3], and half the side of the cube that each cell is looked for in [kpc].
+        Volumes of the cells [kpc^3], and half the side of the cube that each cell is looked for in [kpc];
+        zero for a cell that is only a neighbour.
     quantities : (n, k) float64
         Extensive quantities of the cells, any unit.
     half_width, half_depth, pixel : float64
@@ -558,8 +577,9 @@ def deposit_cells(
         Faces that a cell may have while it is cut.
     image : (k, ny, nx) float64
         Added to in place: quantity per pixel. What falls outside window and slab is not deposited.
-    volumes : (n, 3) float64
-        Filled: volume of the polyhedron, of its part in the slab, of its part in slab and window [kpc^3];
+    volumes : (n, 4) float64
+        Filled: volume of the polyhedron, of its part in the slab, of its part in slab and window [kpc^3], and
+        half the side of the cube around the view that holds all generators which could still cut it [kpc];
         zero where the cell's cube lies outside.
     cut_down : (n,) bool
         Filled: whether the cell lacks neighbours and was cut down to its own volume.
@@ -572,10 +592,11 @@ def deposit_cells(
     cell, stack, scratch = _new_polyhedron(n_faces), np.empty(128, np.int64), np.empty(image[0].size)
     for g in range(begin, stop):
         x, y, z = tree.point[g, 0], tree.point[g, 1], tree.point[g, 2]
-        if max(abs(x), abs(y)) - reach[g] >= half_width or abs(z) - reach[g] >= half_depth:
+        is_far = max(abs(x), abs(y)) - reach[g] >= half_width or abs(z) - reach[g] >= half_depth
+        if is_far or reach[g] == 0.0:
             continue
         tolerance = TOLERANCE * reach[g]
-        n, whole, cut_down[g] = _carve_own(cell, tree, g, reach[g], volume[g], tolerance, stack)
+        n, whole, cut_down[g], horizon = _carve_own(cell, tree, g, reach[g], volume[g], tolerance, stack)
         in_slab = inside = whole
         if n > 0 and _reaches(cell, n, Z, z) > half_depth:
             n = _limit(cell, n, Z, z, half_depth, tolerance)
@@ -585,7 +606,7 @@ def deposit_cells(
             inside = _volume(cell, n) if n > 0 else 0.0
         if n == NO_ROOM:
             return g, cell.failed[0]
-        volumes[g, 0], volumes[g, 1], volumes[g, 2] = whole, in_slab, inside
+        volumes[g, 0], volumes[g, 1], volumes[g, 2], volumes[g, 3] = whole, in_slab, inside, horizon
         if n > 0:
             corner_x, corner_y, share = x + half_width, y + half_width, inside / whole
             _deposit(cell, n, corner_x, corner_y, pixel, share, whole, scratch, quantities[g], image)

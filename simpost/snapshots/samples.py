@@ -53,7 +53,7 @@ SAMPLES: dict[str, Sample] = {
         "arepo-zoom-history.tar.xz",
         "ef7fe149997e6504b6a6a0d7678eecbfb7b089b5cc364e436888734f40543feb",
         "snap_005.hdf5",
-        "earlier snapshots of arepo-zoom with their catalogues: snap_000, 001, 003, 004, 005, z = 12.0 to 7.9",
+        "earlier snapshots of arepo-zoom, with catalogues: snap_000, 001, 003, 004, 005, z = 12.0 to 7.9",
     ),
     "arepo-box": Sample(
         "arepo-box.tar.xz",

@@ -1,5 +1,6 @@
 """Cubes hold every cell's line, channel by channel, on the pixels of its map."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,13 +12,15 @@ from scipy.special import erf
 from simpost.core.errors import InputError
 from simpost.maps import cube as cube_module
 from simpost.maps.cube import CubeDepositor
-from simpost.maps.cube_kernels import LIMIT, spread_lines
+from simpost.maps.cube_kernels import LIMIT
 from simpost.maps.deposit import Depositor
+from simpost.maps.footprints import ObliqueFootprints, SmoothedFootprints
 from simpost.maps.velocity import Channels
 from simpost.maps.view import View
 
 CHANNELS = Channels(10.0, 21)
 OBLIQUE = View("oblique", (0.3, -0.5, 0.8), (0.0, 1.0, 0.2), 1.0, 4.0, 0.05)
+FINE = View.named("z", 1.0, 1.0, 1 / 61)
 
 
 def cut_gaussian(x):
@@ -30,14 +33,15 @@ def naive_shares(centre, sigma, number):
 
 
 def shares(centre, sigma, number):
-    return shares_of_part(centre, sigma, number, 0, number)
-
-
-def shares_of_part(centre, sigma, number, first, n_rows):
-    found, outside = np.empty((n_rows, len(centre))), np.empty(len(centre))
-    line = np.ones(len(centre)), np.asarray(centre, float), np.asarray(sigma, float)
-    spread_lines(*line, number, first, found, outside)
-    return found.T, outside
+    """Channel shares (n, number) of lines with a pixel each, and what lies outside the band; in channels."""
+    side = math.ceil(math.sqrt(len(centre)))
+    view = View.named("z", float(side), 1.0, 1.0)
+    n = np.arange(len(centre))
+    position = np.column_stack((n % side + 0.5 * (1 - side), n // side + 0.5 * (1 - side), np.zeros(n.size)))
+    depositor = CubeDepositor(view, Channels(1.0, number, 0.5 * number))
+    depositor.add_leaves(position, np.full(n.size, 0.5), np.ones(n.size), centre, sigma)
+    result = depositor.finish()
+    return result.values.reshape(number, -1).T[n], result.outside.ravel()[n]
 
 
 def lines(seed, n, spread=60.0):
@@ -94,14 +98,6 @@ def test_shares_agree_with_erf_and_add_up_to_one(number):
     # edges of lines of 1e-3 channels are thousands of sigma away, and round accordingly
     np.testing.assert_allclose(found.sum(axis=1) + outside, 1.0, rtol=0, atol=1e-12)
     assert found.min() >= 0.0 and outside.min() >= 0.0
-
-
-def test_shares_of_a_part_of_the_band_are_those_of_the_band():
-    centre, sigma = np.linspace(-5, 45, 50), np.linspace(0.1, 4, 50)
-    whole, missed = shares(centre, sigma, 40)
-    part, outside = shares_of_part(centre, sigma, 40, 13, 10)
-    np.testing.assert_array_equal(part, whole[:, 13:23])
-    np.testing.assert_array_equal(outside, missed)
 
 
 @pytest.mark.parametrize("name", ["x", "y", "z"])
@@ -184,7 +180,7 @@ def test_moment_0_is_the_map_of_the_same_cells(kind, view):
     add(depositor, kind, position, size, *line)
     result = depositor.finish()
     mapped = Depositor(view, ["L"], "support")
-    (mapped.add_leaves if kind == "leaves" else mapped.add_cells)(position, size, {"L": line[0]})
+    add(mapped, kind, position, size, {"L": line[0]})
     image = mapped.finish()["L"]
     moment_0 = result.values.sum(axis=0) * result.channels.width
     np.testing.assert_allclose(
@@ -197,20 +193,49 @@ def test_moment_0_is_the_map_of_the_same_cells(kind, view):
     assert total == pytest.approx(in_view * (1.0 - result.share_outside_band), rel=1e-6)
 
 
-@pytest.mark.parametrize("worth", [40, 1000])
-def test_lines_of_smoothed_cells_agree_with_maps_of_single_channels(monkeypatch, worth):
-    """However the cells are grouped, a channel is the map of the cells' luminosities in it."""
-    monkeypatch.setattr(cube_module, "_BLOCK", 7)
-    monkeypatch.setattr(cube_module, "_WORTH", worth)
-    view = View.named("x", 1.0, 1.0, 0.07)
+THIN = dataclasses.replace(OBLIQUE, depth=0.7)  # whose faces cut leaves
+TALL = View("tall", (0.6, 0.8, 0.0), (0.0, 0.0, 1.0), 1.0, 4.0, 1 / 32)  # leaves' edges on those of pixels
+
+
+@pytest.mark.parametrize(
+    ("kind", "view"), [("cells", OBLIQUE), ("leaves", OBLIQUE), ("leaves", THIN), ("leaves", TALL)]
+)
+def test_footprints_are_maps_of_single_cells(kind, view):
+    position, size = leaves(15, 150)
+    position[::5] = np.round(16 * position[::5]) / 16
+    size[size > 0.3] = 0.3
+    if kind == "cells":
+        source = SmoothedFootprints(view, "support", position, size)
+    else:
+        source = ObliqueFootprints(view, position, size)
+    pixels = np.zeros((len(size), view.n_pixels**2))
+    for first, end in source.runs(500):
+        found = source.record(first, end)
+        assert found.rows.sum() == found.start[-1]
+        for n, cell in enumerate(source.cells[first:end]):
+            part = slice(found.start[n], found.start[n + 1])
+            assert np.all(np.diff(found.pixels[part]) > 0)
+            pixels[cell, found.pixels[part]] = found.shares[part]
+    assert pixels.any(axis=1).sum() > 40
+    for n in range(len(size)):
+        depositor = Depositor(view, ["L"], "support")
+        add(depositor, kind, position[n : n + 1], size[n : n + 1], {"L": np.ones(1)})
+        image = depositor.finish()["L"].values.ravel() * view.pixel**2
+        np.testing.assert_allclose(pixels[n], image, rtol=0.0, atol=1e-14)  # of one
+
+
+@pytest.mark.parametrize(("kind", "slanted"), [("cells", False), ("cells", True), ("leaves", True)])
+def test_a_channel_is_the_map_of_the_luminosities_in_it(monkeypatch, kind, slanted):
+    """Whichever footprints are recorded at a time."""
+    monkeypatch.setattr(cube_module, "_RUN", 100)
+    view = OBLIQUE if slanted else View.named("x", 1.0, 1.0, 0.07)
     position, size = leaves(5, 200)
+    size *= 0.05
     light, velocity, sigma = lines(6, 200)
-    depositor = CubeDepositor(view, CHANNELS, kernel="support")
-    reused = np.empty(150)  # a caller may fill its arrays anew for the next chunk
+    depositor = CubeDepositor(view, CHANNELS, kernel="support", workers=2)
     for chosen in (slice(0, 50), slice(50, None)):
-        sizes = reused[: size[chosen].size]
-        sizes[:] = 0.05 * size[chosen]
-        depositor.add_cells(position[chosen], sizes, light[chosen], velocity[chosen], sigma[chosen])
+        line = light[chosen], velocity[chosen], sigma[chosen]
+        add(depositor, kind, position[chosen], size[chosen], *line)
     values = depositor.finish().values
     part = naive_shares(
         (velocity - CHANNELS.lowest) / CHANNELS.width,
@@ -219,25 +244,26 @@ def test_lines_of_smoothed_cells_agree_with_maps_of_single_channels(monkeypatch,
     )
     names = [str(channel) for channel in range(CHANNELS.number)]
     mapped = Depositor(view, names, "support")
-    mapped.add_cells(position, 0.05 * size, dict(zip(names, light * part.T, strict=True)))
+    add(mapped, kind, position, size, dict(zip(names, light * part.T, strict=True)))
     for plane, image in zip(values, mapped.finish().values(), strict=True):
         expected = image.values / CHANNELS.width
         np.testing.assert_allclose(plane, expected, rtol=0, atol=1e-6 * values.max())
 
 
-def test_threads_and_chunks_change_nothing():
-    view = View.named("z", 1.0, 1.0, 1 / 61)
+@pytest.mark.parametrize(("kind", "view"), [("leaves", FINE), ("cells", FINE), ("leaves", OBLIQUE)])
+def test_threads_and_chunks_change_nothing(monkeypatch, kind, view):
+    monkeypatch.setattr(cube_module, "_RUN", 3000)
     position, size = leaves(7, 3000)
     size *= 0.1
     line = lines(8, 3000)
     cubes = []
     for workers, parts in ((1, 1), (2, 1), (3, 4)):
-        depositor = CubeDepositor(view, CHANNELS, workers=workers)
+        depositor = CubeDepositor(view, CHANNELS, kernel="support", workers=workers)
         for chosen in np.array_split(np.arange(3000), parts):
-            depositor.add_leaves(position[chosen], size[chosen], *(column[chosen] for column in line))
+            add(depositor, kind, position[chosen], size[chosen], *(column[chosen] for column in line))
         cubes.append(depositor.finish().values)
     np.testing.assert_array_equal(cubes[0], cubes[1])
-    np.testing.assert_array_equal(cubes[0], cubes[2])
+    np.testing.assert_allclose(cubes[0], cubes[2], rtol=0, atol=1e-14 * cubes[0].max())
 
 
 def test_turning_everything_by_90_degrees_permutes_the_pixels():
@@ -277,6 +303,16 @@ def test_a_line_beyond_the_band_is_counted_and_said():
     inside = CubeDepositor(view, CHANNELS)
     inside.add_leaves(place[:1], 0.5 * one[:1], one[:1], np.zeros(1), one[:1])
     assert inside.finish().warning == ""
+
+
+def test_a_moment_0_that_is_not_the_map_is_said():
+    depositor = CubeDepositor(View.named("z", 1.0, 1.0, 0.25), CHANNELS)
+    one = np.ones(1)
+    depositor.add_leaves(np.zeros((1, 3)), 0.5 * one, one, 0.0 * one, 5.0 * one)
+    result = depositor.finish()
+    assert result.warning == ""
+    off = dataclasses.replace(result, moment_0_deviation=2e-9)
+    assert off.warning == "moment 0 is off the map by 2e-09 of its brightest pixel"
 
 
 def test_channels_may_be_given_as_edges_and_default_to_those_of_serra():

@@ -10,6 +10,7 @@ from simpost.maps.moments import (
     moments,
     position_velocity,
     significance_mask,
+    smooth_and_clip_mask,
     spectrum,
     velocity_gradient_angle,
 )
@@ -84,6 +85,93 @@ def test_significance_mask_wants_bright_channels_in_bright_pixels():
     assert mask[:, 0].T.tolist() == [[False] * 4, [False] * 4, [True, True, False, False]]
     with pytest.raises(InputError, match="rms"):
         significance_mask(cube, np.arange(4.0), 0.0)
+
+
+RADIUS = np.hypot(*np.mgrid[-19.5:20.5, -19.5:20.5])
+
+
+def noisy_lines(peak, seed=3, sigma=20.0, velocity=13.0):
+    """Gaussian lines of dispersion `sigma` in the middle of an image, `peak` rms high, with noise of rms 1."""
+    at = np.arange(-400.0, 401.0, 10.0)
+    bright = RADIUS < 12.0
+    line = peak * np.exp(-0.5 * ((at - velocity) / sigma) ** 2)
+    noise = np.random.default_rng(seed).normal(0.0, 1.0, (at.size, *bright.shape))
+    return line[:, None, None] * bright + noise, at, line
+
+
+@pytest.mark.parametrize("peak", [4.0, 12.0])
+def test_smooth_and_clip_recovers_the_moments_of_noisy_lines(peak):
+    """Flux, velocity and width, of which clipping channel by channel loses the wings or takes up noise."""
+    cube, at, line = noisy_lines(peak)
+    mask = smooth_and_clip_mask(cube, at, 4.0, 4.0)
+    inner = RADIUS < 9.0
+    kept = (mask[:, inner] * line[:, None]).sum() / (line.sum() * inner.sum())
+    assert kept > 0.99  # of the light
+    assert not mask[:, RADIUS > 18.0].any()  # one and a half smoothing widths beyond the bright disc
+    found = moments(cube, at, mask)
+    # error of the mean over pixels, of a window of n channels: dv sqrt(sum (v - v0)^2) / M0, and the like
+    n, m0 = inner.sum(), line.sum()
+    window = mask[:, inner].any(axis=1)
+    offset = at[window] - 13.0
+    error = np.sqrt((offset**2).sum() / n) / m0
+    assert found.velocity[inner].mean() == pytest.approx(13.0, abs=4.0 * error)
+    flux = np.where(mask, cube, 0.0).sum(axis=0)[inner].mean()
+    assert flux == pytest.approx(m0, abs=4.0 * np.sqrt(window.sum() / n) + 0.01 * m0)
+    stacked = np.where(mask, cube, 0.0)[:, inner].sum(axis=1)
+    mean = np.average(at, weights=stacked)
+    width = np.sqrt(np.average((at - mean) ** 2, weights=stacked))
+    assert width == pytest.approx(20.0, rel=0.03)
+    clipped = np.where(cube > 3.0, cube, 0.0)[:, inner].sum() / n
+    assert abs(flux - m0) < 0.2 * abs(clipped - m0)
+
+
+def test_smooth_and_clip_of_noise_alone_leaves_nothing():
+    cube, at, _ = noisy_lines(0.0)
+    assert smooth_and_clip_mask(cube, at, 4.0, 4.0).mean() < 1e-3
+    assert not smooth_and_clip_mask(cube, at, 4.0, 4.0, clip=20.0).any()
+
+
+def test_a_limit_of_zero_masks_nothing():
+    cube, at, _ = noisy_lines(4.0)
+    assert smooth_and_clip_mask(cube, at, 4.0, 4.0, clip=0.0).all()
+    assert smooth_and_clip_mask(np.abs(cube), at, 4.0, 4.0).all()  # no negative value: no noise
+    masked, bare = moments(cube, at, smooth_and_clip_mask(cube, at, 0.0, 0.0, clip=0.0)), moments(cube, at)
+    np.testing.assert_array_equal(masked.velocity, bare.velocity)
+    np.testing.assert_array_equal(masked.dispersion, bare.dispersion)
+
+
+def test_smooth_and_clip_without_smoothing_is_a_clip():
+    cube, at, _ = noisy_lines(4.0)
+    expected = cube > 3.5 * np.sqrt(np.mean(cube[cube < 0.0] ** 2))
+    np.testing.assert_array_equal(smooth_and_clip_mask(cube, at, 0.0, 0.0, clip=3.5), expected)
+    np.testing.assert_array_equal(smooth_and_clip_mask(cube, at, 0, 0, noise=0.5, clip=6), cube > 3.0)
+    limit = smooth_and_clip_mask(cube, at, 0.0, 0.0, clip=0.0, peak_fraction=0.5)
+    np.testing.assert_array_equal(limit, cube > 0.5 * cube.max())
+
+
+def test_the_mask_grows_by_half_the_smoothing_width():
+    cube = np.zeros((15, 21, 21))
+    cube[7, 10, 10] = 1.0
+    mask = smooth_and_clip_mask(cube, np.arange(15.0), 6.0, 4.0, peak_fraction=0.99)
+    v, y, x = np.mgrid[:15, :21, :21] - np.array((7, 10, 10))[:, None, None, None]
+    np.testing.assert_array_equal(mask, (v / 2.0) ** 2 + (x**2 + y**2) / 9.0 <= 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"clip": -1.0}, "clip"),
+        ({"fwhm_pixels": np.nan}, "fwhm_pixels"),
+        ({"noise": np.inf}, "noise"),
+        ({"peak_fraction": -0.1}, "peak_fraction"),
+    ],
+)
+def test_limits_and_widths_are_checked(change, match):
+    options = {"fwhm_pixels": 2.0, "fwhm_channels": 2.0} | change
+    with pytest.raises(InputError, match=match):
+        smooth_and_clip_mask(np.ones((3, 2, 2)), np.arange(3.0), **options)
+    with pytest.raises(InputError, match="NaN or infinite values"):
+        smooth_and_clip_mask(np.full((3, 2, 2), np.nan), np.arange(3.0), 2.0, 2.0)
 
 
 def test_spectrum_holds_the_luminosity():

@@ -12,7 +12,7 @@ from simpost.maps.view import View
 
 @st.composite
 def windows_with_leaves(draw):
-    n_pixels = draw(st.sampled_from([1, 2, 7, 10, 16, 50]))
+    n_pixels = draw(st.sampled_from([1, 2, 7, 8, 9, 10, 16, 50]))  # 8 pixels are added at once
     n = draw(st.integers(1, 12))
     # centres on multiples of 1/64 put edges on pixel edges of the power-of-two windows
     grid = st.integers(-96, 96).map(lambda i: i / 64)
@@ -125,6 +125,17 @@ def test_dark_pixels_beside_bright_wide_leaves_are_exactly_zero():
     touched = naive_maps.leaf_image(*position.T, size, one, 1.0, 9.0, 200)[0] > 0
     assert np.all(image[~touched] == 0.0)
     assert np.all(image[touched] > 0.0)
+
+
+def test_pixels_beside_leaves_of_any_width_are_exactly_zero():
+    rng = np.random.default_rng(11)
+    for width in 2.0 ** rng.uniform(-8, 0, 60):
+        position = np.append(rng.uniform(-0.5, 0.5, (1, 2)), [[0.0]], axis=1)
+        image = leaf_maps(View.named("z", 2.0, 9.0, 2 / 77), position, [width], light=[1e10])["light"].values
+        edges = np.linspace(-1, 1, 78)
+        low, high = position[0, :2, None] - width / 2, position[0, :2, None] + width / 2
+        reached = (edges[1:] > low) & (edges[:-1] < high)
+        np.testing.assert_array_equal(image > 0.0, reached[1][:, None] & reached[0])
 
 
 def test_chunks_add_up():

@@ -269,3 +269,23 @@ def test_depositor_takes_leaves_from_any_direction(name):
         rtol=1e-12,
     )
     assert result.n_cells == count
+
+
+@pytest.mark.parametrize("side", [1e-30, 1e-3, 0.3])
+@pytest.mark.parametrize("name", ["321", "z turned", "back"])
+def test_leaves_that_touch_the_edge_of_the_window_from_inside(name, side):
+    rng = np.random.default_rng(3)
+    view = View(name, *DIRECTIONS[name], 0.7, 10.0, 0.7 / 33)
+    pixel, axes = view.pixel, axes_of(view)
+    half = 0.35 - Cube(axes).reach[:2] * side * pixel
+    for edge, away in ((0, 1), (1, 0)):
+        for sign in (-1.0, 1.0):
+            image_place = np.zeros((200, 3))
+            image_place[:, edge] = sign * half[edge]
+            image_place[:, away] = rng.choice([-half[away], 0.0, 0.1, half[away]], 200)
+            size, mass = np.full(200, side * pixel), np.ones((200, 1))
+            image, totals, count = deposit(view, image_place @ axes, size, mass)
+            np.testing.assert_allclose(image.sum(), totals[0, 0], rtol=1e-11)
+            assert count > 0 or side < 1e-20  # points on the edge may be outside by rounding
+            row_or_column = np.take(image[0], 0 if sign < 0 else -1, axis=1 - edge)
+            np.testing.assert_allclose(row_or_column.sum(), totals[0, 0], rtol=1e-9)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from simpost.core.errors import InputError
 from simpost.maps import voronoi
 from simpost.maps.view import View
-from simpost.maps.voronoi import deposit_voronoi
+from simpost.maps.voronoi import deposit_voronoi, voronoi_maps
 
 
 def square(width=1.0, depth=1.0, n_pixels=16):
@@ -255,6 +255,89 @@ def test_generators_that_coincide_are_counted_and_keep_their_mass():
     np.testing.assert_allclose(account.volume_ratio[halved], 1.0, rtol=2e-3)
     before = deposit_voronoi(*points[:-3].T, volume[:-3], mass[:-3], square(3.0, 3.0, 9))[1]
     assert account.n_cut_down == before.n_cut_down + 3
+
+
+def test_horizon_of_a_lattice_cell():
+    # a cube of side 0.25: the sphere around a corner through the centre reaches half a side and half a diagonal
+    axis = np.arange(-3, 4) * 0.25
+    points = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    points[:, 1] += 0.05
+    volume = np.full(len(points), 0.25**3)
+    account = deposit_voronoi(*points.T, volume, volume[:, None], square(0.2, 0.2, 1))[1]
+    middle = np.flatnonzero(np.all(np.abs(points) < 0.1, axis=1))
+    assert account.horizon[middle] == pytest.approx(0.05 + 0.125 * (1.0 + np.sqrt(3.0)), rel=1e-12)
+    far = np.max(np.abs(points), axis=1) > 0.74  # cut down, but they seem to need what is not there
+    assert np.all(account.horizon[far & account.cut_down] > 0.75)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_generators_beyond_the_horizon_do_not_matter_and_those_inside_do(seed):
+    points = steep_cloud(20 + seed, 400, decades=1.5)
+    volume = qhull_volumes(points)
+    volume = np.where(np.isfinite(volume), volume, 100.0 * typical_volumes(points))
+    view = square(0.2, 0.2, 4)
+    mass = np.random.default_rng(seed).uniform(1.0, 2.0, len(points))
+    before, account = deposit_voronoi(*points.T, volume, mass[:, None], view)
+    seen = account.in_view > 0.0
+    assert account.n_cut_down == 0
+    horizon = account.horizon[seen].max()
+    within = np.max(np.abs(points), axis=1) < horizon
+    assert not np.all(within)
+    after = deposit_voronoi(*points[within].T, volume[within], mass[within, None], view)[0]
+    np.testing.assert_allclose(after, before, rtol=1e-12)
+    # a point just inside the horizon of the cell that reaches farthest cuts it; one just outside does not
+    g = np.flatnonzero(seen)[np.argmax(account.horizon[seen])]
+    diagram = Voronoi(points)
+    corners = diagram.vertices[diagram.regions[diagram.point_region[g]]]
+    reach = np.abs(corners) + np.linalg.norm(corners - points[g], axis=1)[:, None]
+    corner, axis = np.unravel_index(np.argmax(reach), reach.shape)
+    assert reach.max() == pytest.approx(horizon, rel=1e-9)
+    tip = corners[corner].copy()
+    tip[axis] += np.sign(tip[axis]) * (reach.max() - abs(tip[axis]))
+    for factor, is_cut in ((0.999, True), (1.001, False)):
+        more = np.vstack([points, corners[corner] + factor * (tip - corners[corner])])
+        found = deposit_voronoi(*more.T, np.append(volume, 1.0), np.ones((len(more), 1)), view)[1]
+        assert (found.volume_ratio[g] < account.volume_ratio[g] * (1.0 - 1e-12)) == is_cut
+
+
+def test_cells_that_are_only_neighbours_are_not_drawn():
+    points, n = surrounded(17, 200)
+    volume = np.where(np.isfinite(qhull_volumes(points)), qhull_volumes(points), 1.0 / n)
+    mass = np.random.default_rng(17).uniform(1.0, 2.0, len(points))
+    view = square(0.6, 0.5, 13)
+    drawn = np.random.default_rng(18).random(len(points)) < 0.5
+    (expected,), every = deposit_voronoi(*points.T, volume, (mass * drawn)[:, None], view)
+    (image,), account = deposit_voronoi(*points.T, volume, mass[:, None], view, drawn=drawn)
+    np.testing.assert_allclose(image, expected, rtol=1e-13)
+    np.testing.assert_array_equal(account.in_view, np.where(drawn, every.in_view, 0.0))
+    assert account.n_cells == np.count_nonzero(drawn & (every.in_view > 0.0))
+    with pytest.raises(InputError, match="drawn: found shape"):
+        deposit_voronoi(*points.T, volume, mass[:, None], view, drawn=drawn[1:])
+
+
+def test_maps_of_true_cells_are_in_the_units_and_the_account_of_all_maps():
+    points, n = surrounded(19, 150)
+    volume = np.where(np.isfinite(qhull_volumes(points)), qhull_volumes(points), 1.0 / n)
+    rng = np.random.default_rng(19)
+    columns = np.stack(
+        [rng.uniform(1.0, 2.0, len(points)), rng.normal(size=len(points)), volume * 0.0], axis=1
+    )
+    view = View("v", (1.0, -2.0, 0.5), (0.0, 1.0, 0.0), 0.5, 0.4, 0.05)
+    maps, account = voronoi_maps(points, volume, columns, ["mass", "either", "dark"], view)
+    image, same = deposit_voronoi(*view.project(points), volume, columns, view)
+    assert same.n_cells == account.n_cells
+    for k, name in enumerate(maps):
+        np.testing.assert_array_equal(maps[name].values, image[k] / 0.05**2)
+        assert maps[name].n_cells == account.n_cells
+        assert maps[name].total_selected - maps[name].total_outside_fov == pytest.approx(
+            columns[:, k] @ account.in_view, rel=1e-12, abs=1e-15
+        )
+    assert abs(maps["mass"].closure) < 1e-12 and abs(maps["either"].closure) < 1e-12
+    assert np.isnan(maps["dark"].closure) and maps["dark"].closure_reason == "quantity is zero in every cell"
+    away = View("v", (1.0, -2.0, 0.5), (0.0, 1.0, 0.0), 0.5, 0.4, 0.05)
+    empty = voronoi_maps(points + 90.0, volume, columns, ["mass", "either", "dark"], away)[0]
+    assert np.isnan(empty["mass"].closure) and empty["mass"].closure_reason == "no cells"
+    assert not np.any(empty["mass"].values)
 
 
 def test_neighbours_beyond_the_window_count():
