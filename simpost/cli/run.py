@@ -47,7 +47,7 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
         else:
             print_summary(rows, sys.stdout)
             if not quiet:
-                _print_coverage(result.products, config)
+                _print_coverage(result.products)
             click.echo(
                 f"results in {config.output}: product.h5, maps.fits and panel_*.png per galaxy, summary.ecsv"
             )
@@ -70,13 +70,11 @@ def _run(config: Config, quiet: bool) -> RunResult:
         return run(config, progress.report)
 
 
-def _print_coverage(products: list[GalaxyProduct], config: Config) -> None:
-    from simpost.emission.grid import load_grid
-    from simpost.figures.coverage_report import coverage_text
+def _print_coverage(products: list[GalaxyProduct]) -> None:
+    from simpost.products.coverage_report import coverage_text
 
-    axes = load_grid(config.emission.grid).axes
     for product in products:
-        text = coverage_text(product, axes)
+        text = coverage_text(product)
         if text:
             click.echo("\n".join(["", *text]))
     click.echo()

@@ -7,6 +7,7 @@ from simpost.config.load import (
     load_config,
     preset_names,
     resolve,
+    stamp,
 )
 from simpost.config.models import Config
 
@@ -18,4 +19,5 @@ __all__ = [
     "load_config",
     "preset_names",
     "resolve",
+    "stamp",
 ]

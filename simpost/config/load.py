@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from simpost.config.models import Config
 from simpost.core.errors import ConfigError, SimpostError, nearest_name
@@ -71,7 +72,8 @@ def validate(
         return kind.model_validate(_plain(content))
     except ValidationError as error:
         raw = content if lines_of is None else lines_of
-        raise InvalidConfigError([_problem(kind, item, raw, source) for item in error.errors()]) from None
+        problems = [_problem(kind, item, content, raw, source) for item in error.errors()]
+        raise InvalidConfigError(problems) from None
 
 
 def preset_names() -> list[str]:
@@ -87,10 +89,15 @@ def canonical_yaml(config: BaseModel) -> str:
     return stream.getvalue()
 
 
-def config_hash(config: Config) -> str:
-    """Hex digest of all that decides the numbers (everything but the output folder)."""
-    content = config.model_dump(mode="json", exclude={"output"})
+def config_hash(config: BaseModel) -> str:
+    """Hex digest of all that decides the numbers (everything but the output folder and the threads)."""
+    content = config.model_dump(mode="json", exclude={"output", "workers"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def stamp(config: BaseModel) -> str:
+    """What marks a folder of results: the hash, then the whole configuration."""
+    return f"# hash {config_hash(config)}\n{canonical_yaml(config)}"
 
 
 def _yaml() -> Any:
@@ -153,18 +160,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _problem(kind: type[BaseModel], item: Any, raw: dict[str, Any], source: str) -> ConfigError:
-    keys = [str(key) for key in item["loc"]]
+def _problem(
+    kind: type[BaseModel], item: Any, content: dict[str, Any], raw: dict[str, Any], source: str
+) -> ConfigError:
+    keys = _written(content, item)
     line = _line_of(raw, keys)
     where = (
         f"{source}, line {line}, {'.'.join(keys)}" if line else f"{source}, {'.'.join(keys) or 'top level'}"
     )
     if item["type"] == "extra_forbidden":
+        *holder, name = item["loc"]
         return ConfigError(
-            where,
-            "an unknown key",
-            "a key simpost knows",
-            nearest_name(keys[-1], _known_keys(kind, keys[:-1])),
+            where, "an unknown key", "a key simpost knows", nearest_name(str(name), _known_keys(kind, holder))
         )
     if item["type"] == "missing":
         return ConfigError(where, "nothing", "this key is needed")
@@ -173,6 +180,21 @@ def _problem(kind: type[BaseModel], item: Any, raw: dict[str, Any], source: str)
     if not ours:  # pydantic's own words
         found, expected = repr(item["input"]), message.removeprefix("Input should be ")
     return ConfigError(where, found if len(found) <= 100 else found[:97] + "...", expected)
+
+
+def _written(content: Any, item: Any) -> list[str]:
+    """Keys and indices of a problem's place as the user wrote them: without the tags of alternatives."""
+    location, keys = item["loc"], []
+    for number, key in enumerate(location, start=1):
+        is_absent = item["type"] == "missing" and number == len(location)
+        if isinstance(content, list) and isinstance(key, int):
+            content = content[key] if key < len(content) else None
+        elif isinstance(content, dict) and (key in content or is_absent):
+            content = content.get(key)
+        else:
+            continue
+        keys.append(str(key))
+    return keys
 
 
 def _line_of(raw: Any, keys: list[str]) -> int | None:
@@ -190,10 +212,30 @@ def _line_of(raw: Any, keys: list[str]) -> int | None:
     return line
 
 
-def _known_keys(kind: type[BaseModel], keys: list[str]) -> list[str]:
-    model: Any = kind
-    for key in keys:
-        annotation = model.model_fields[key].annotation if key in getattr(model, "model_fields", {}) else None
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), kind)
-    return list(model.model_fields)
+def _known_keys(kind: type[BaseModel], location: list[str | int]) -> list[str]:
+    """Keys of the block at a location: keys, indices of lists, and tags of alternatives."""
+    annotation: Any = kind
+    for key in location:
+        annotation = _inside(annotation, key)
+    return next((list(part.model_fields) for part in _parts(annotation) if _is_block(part)), [])
+
+
+def _inside(annotation: Any, key: str | int) -> Any:
+    """Type of what stands at a key of a block or behind a tag; the elements of a list are among its parts."""
+    for part in _parts(annotation):
+        if _is_block(part) and key in part.model_fields:
+            return part.model_fields[key].annotation
+        if get_origin(part) is Annotated and Tag(str(key)) in part.__metadata__:
+            return part.__origin__
+    return annotation
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type and all that it is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _is_block(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from simpost.config.quantities import Coordinate, Energy, Length, Mass, Time, Velocity
+from simpost.config.quantities import Coordinate, Energy, HaloLength, Length, Mass, OfHalo, Time, Velocity
 
 
 class Section(BaseModel):
@@ -61,6 +61,9 @@ class GalaxiesConfig(Section):
     )
     count: int = Field(1, ge=1, le=100000, description="at most so many per snapshot")
     min_mass: Mass | None = Field(None, description="smallest M_200c (catalogue)")
+    uncontaminated: bool = Field(
+        False, description="only galaxies without low-resolution dark matter within R_200c (S25)"
+    )
     centres: list[tuple[Coordinate, Coordinate, Coordinate]] | None = Field(
         None, description="centres from the corner of the box, proper, for `finder: centres`"
     )
@@ -172,11 +175,15 @@ class CubeConfig(Section):
 class MapsConfig(Section):
     """Field of view and pixels."""
 
-    width: Length = Field(5.0, description="side of the square field of view (5 kpc: V25)")
-    depth: Length | None = Field(None, description="along the line of sight; default: the width")
+    width: HaloLength = Field(
+        5.0, description="side of the square field of view (5 kpc: V25), or in units of the halo's `R_200c`"
+    )
+    depth: HaloLength | None = Field(None, description="along the line of sight; default: the width")
     pixel: Length = Field(0.03, description="pixel side (30 pc: V25), rounded to a whole number of pixels")
-    kernel: Literal["s25", "support", "wendland_3d", "gadget"] = Field(
-        "s25", description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio"
+    kernel: Literal["s25", "support", "wendland_3d", "gadget", "voronoi"] = Field(
+        "s25",
+        description="smoothing of Voronoi cells: Wendland-C2 as S25 hands it to swiftsimio; `voronoi`: none, "
+        "the true cells, all in memory at once. Octree leaves are never smoothed",
     )
     helium: bool = Field(
         True, description="count the helium of neutral and molecular gas (V25; S25: hydrogen only)"
@@ -193,7 +200,7 @@ class MapsConfig(Section):
         description="radius of support of the stars' kernel, the projected three-dimensional Wendland-C2; "
         "needed for `stars: kernel`",
     )
-    angular_momentum_radius: Length | None = Field(
+    angular_momentum_radius: HaloLength | None = Field(
         None,
         description="neutral gas within this radius of the galaxy sets face-on and edge-on; "
         "default: half the width (our choice)",
@@ -206,7 +213,15 @@ class MapsConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _no_cubes_of_true_cells(self) -> MapsConfig:
+        if self.kernel == "voronoi" and self.cube is not None:
+            raise ValueError("a 'cube' with 'kernel: voronoi'; expected: another kernel, or no cube")
+        return self
+
+    @model_validator(mode="after")
     def _pixels_fit(self) -> MapsConfig:
+        if isinstance(self.width, OfHalo):
+            return self  # known galaxy by galaxy: `View` looks then
         if self.pixel > self.width:
             raise ValueError(
                 f"a pixel of {self.pixel:g} kpc; expected: at most the width of {self.width:g} kpc"
@@ -339,6 +354,7 @@ class Config(Section):
     emission: EmissionConfig = Field(default_factory=EmissionConfig, description="line luminosities")
     output: str = Field("results", min_length=1, description="folder for products, figures and tables")
     seed: int = Field(0, ge=0, description="of every random number")
+    workers: int = Field(1, ge=1, le=1024, description="threads; never changes a result")
 
     @field_validator("views")
     @classmethod

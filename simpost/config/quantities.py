@@ -1,4 +1,4 @@
-"""Numbers with units in a configuration: `30 pc`, `10 Myr`, `1e9 Msun`."""
+"""Numbers with units in a configuration: `30 pc`, `10 Myr`, `1e9 Msun`, `0.6 R_200c`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AllowInfNan, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from simpost.core.units import INTERNAL_UNIT, UNITS_OF
@@ -76,3 +84,45 @@ Mass = Annotated[float, Unit("mass"), AfterValidator(_positive)]
 Time = Annotated[float, Unit("time"), AfterValidator(_positive)]
 Velocity = Annotated[float, Unit("velocity"), AfterValidator(_positive)]
 Energy = Annotated[float, AllowInfNan(True), Unit("energy_ev")]
+
+R_200C = "R_200c"
+
+
+@dataclass(frozen=True)
+class OfHalo:
+    """A length in units of the R_200c of a galaxy's halo."""
+
+    factor: float
+
+    def __str__(self) -> str:
+        return f"{self.factor:.12g} {R_200C}"
+
+
+def parse_halo_length(value: Any) -> float | OfHalo:
+    """Positive length in kpc, or in units of R_200c, from `5 kpc` or `0.6 R_200c`.
+
+    Raises
+    ------
+    ValueError
+        As `parse_quantity`, or the number is not positive and finite.
+    """
+    if isinstance(value, OfHalo):
+        return value
+    match = _NUMBER_AND_UNIT.match(value) if isinstance(value, str) else None
+    if match is not None and match.group(2) == R_200C:
+        return OfHalo(_positive(float(match.group(1))))
+    try:
+        length = parse_quantity(value, "length")
+    except ValueError as error:
+        raise ValueError(f"{error}, or something like '0.6 {R_200C}'") from None
+    return _positive(length)
+
+
+HaloLength = Annotated[
+    float | OfHalo,
+    PlainValidator(parse_halo_length),
+    PlainSerializer(lambda x: str(x) if isinstance(x, OfHalo) else f"{x:.12g} {INTERNAL_UNIT['length']}"),
+    WithJsonSchema(
+        {"type": "string", "pattern": _NUMBER_AND_UNIT.pattern, "examples": ["1 kpc", f"0.6 {R_200C}"]}
+    ),
+]

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from simpost.figures.canvas import EMPTY, TEXT_SIZE
-from simpost.figures.coverage_report import (
+from simpost.products.coverage_report import (
     OFF_GRID,
     SMALLEST,
     CoverageLine,

@@ -79,7 +79,7 @@ def galaxy_figure(product: GalaxyProduct, view: str) -> Figure:
     if bars is not None:
         draw_coverage(bars, product)
     half = 0.5 * seen.attributes["width"]
-    faintest = FAINTEST if "kernel" in seen.attributes else 0.0
+    faintest = FAINTEST if "support_over_r_cell" in seen.attributes else 0.0
     for axis, picture in zip(axes.flat, _pictures(seen), strict=True):
         _draw(figure, axis, picture, half, faintest)
     _draw_scale_bar(axes[0, 0], half, seen.map("surface_density_gas").values)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simpost.config.models import MapsConfig
+from simpost.config import Config
 from simpost.emission.luminosity import CellLuminosity
 from simpost.maps.cube import CubeDepositor, CubeResult
 from simpost.maps.velocity import Channels, line_dispersion, radial_velocity
@@ -21,37 +22,48 @@ class CubePass:
 
     Lines are as wide as the thermal motion of their ion and the turbulence of the cell make them. Where the
     turbulence was estimated from the velocity gradient it holds the resolved shear of the cell already.
+    Threads share the cubes, and what is left of them the cells of each.
     """
 
     def __init__(
-        self, views: tuple[View, ...], lines: list[str], galaxy: Galaxy, options: MapsConfig, leaves: bool
+        self, views: tuple[View, ...], lines: list[str], galaxy: Galaxy, config: Config, leaves: bool
     ) -> None:
-        self._galaxy, self._leaves = galaxy, leaves
+        self._galaxy, self._leaves, self._workers = galaxy, leaves, config.workers
         self._depositors: dict[str, dict[str, CubeDepositor]] = {}
+        options = config.maps
         if options.cube is None:
             return
         channels = Channels(options.cube.channel, options.cube.channels)
-        workers = os.cpu_count() or 1
+        kernel = {} if leaves else {"kernel": options.kernel}
+        workers = max(1, config.workers // max(1, len(views) * len(lines)))
         for view in views:
             self._depositors[view.name] = {
-                line: CubeDepositor(view, channels, options.kernel, workers) for line in lines
+                line: CubeDepositor(view, channels, workers=workers, **kernel) for line in lines
             }
 
     def add(self, state: Columns, emission: Mapping[str, CellLuminosity]) -> None:
         """Add the cells of a chunk."""
-        for of_lines in self._depositors.values():
-            for line, depositor in of_lines.items():
-                shining = np.flatnonzero(emission[line].luminosity > 0.0)
-                cells = state.select(shining)
-                line_of_sight = depositor.view.line_of_sight
-                velocity = radial_velocity(cells["velocity"], line_of_sight, self._galaxy.velocity)
-                dispersion = line_dispersion(cells["temperature"], cells["turbulent_velocity"], line)
-                light = emission[line].luminosity[shining]
-                if self._leaves:
-                    depositor.add_leaves(cells["position"], cells["size"], light, velocity, dispersion)
-                else:
-                    radius = np.cbrt(0.75 / np.pi) * cells["size"]
-                    depositor.add_cells(cells["position"], radius, light, velocity, dispersion)
+        with ThreadPoolExecutor(self._workers) as pool:
+            tasks = [
+                pool.submit(self._add_to, depositor, line, state, emission[line].luminosity)
+                for of_lines in self._depositors.values()
+                for line, depositor in of_lines.items()
+            ]
+            for task in tasks:
+                task.result()
+
+    def _add_to(
+        self, depositor: CubeDepositor, line: str, state: Columns, luminosity: NDArray[np.float64]
+    ) -> None:
+        shining = np.flatnonzero(luminosity > 0.0)
+        cells, light = state.select(shining), luminosity[shining]
+        velocity = radial_velocity(cells["velocity"], depositor.view.line_of_sight, self._galaxy.velocity)
+        dispersion = line_dispersion(cells["temperature"], cells["turbulent_velocity"], line)
+        if self._leaves:
+            depositor.add_leaves(cells["position"], cells["size"], light, velocity, dispersion)
+        else:
+            radius = np.cbrt(0.75 / np.pi) * cells["size"]
+            depositor.add_cells(cells["position"], radius, light, velocity, dispersion)
 
     def finish(self) -> dict[str, dict[str, CubeResult]]:
         """Cubes by view and line; the depositors' memory is given back one by one."""

@@ -217,7 +217,7 @@ def _table(member: Member, config: Config, configured: AveragedTable, redshift: 
     grid = line_grid(options)
     if options.grid != config.emission.grid and grid.checksum == configured.grid_checksum:
         raise InputError(f"grid {options.grid}", "the content of the configured one", "another grid")
-    return averaged_table(grid, LINE_CII, options, redshift)
+    return averaged_table(grid, LINE_CII, options, redshift, config.workers)
 
 
 class EnsemblePass:
@@ -248,7 +248,9 @@ class EnsemblePass:
                 continue
             table, options = self._ensemble.tables[member.name], member.config.emission
             try:
-                cells = light_cells(state, self._mach_numbers(member, state), table, options)
+                cells = light_cells(
+                    state, self._mach_numbers(member, state), table, options, self._config.workers
+                )
             except InputError as error:
                 self._left_out[member.name] = str(error)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +16,28 @@ from simpost.emission.luminosity import CellLuminosity, table_marks
 from simpost.ism.recipes import Recipes, choose_recipes
 from simpost.ism.state import Surroundings, gas_state, survey
 from simpost.maps.cube import CubeResult
-from simpost.maps.deposit import Depositor, MapResult
-from simpost.maps.smoothing import smoothing_kernel
+from simpost.maps.deposit import MapResult
 from simpost.maps.view import View
 from simpost.pipeline.cubes import CubePass, cube_notes
+from simpost.pipeline.deposits import Deposits, KernelDeposits, LeafDeposits
 from simpost.pipeline.ensemble import NO_ENSEMBLE, Ensemble, EnsemblePass, EnsembleResult
 from simpost.pipeline.lighting import light_cells
-from simpost.pipeline.stars import WINDOWS, star_maps, star_notes
+from simpost.pipeline.stars import WINDOWS, star_attributes, star_maps, star_notes
 from simpost.pipeline.tally import Tally
+from simpost.pipeline.treatments import treatments
+from simpost.pipeline.true_cells import TrueCellDeposits
 from simpost.pipeline.views import check_memory, make_views
 from simpost.products import Coverage, FieldOrigin
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
 from simpost.snapshots.columns import Columns
 from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.protocol import LEAVES, Snapshot
-from simpost.snapshots.regions import Cube, Region, Sphere
+from simpost.snapshots.regions import Cube, Sphere
 
 Array = NDArray[np.float64]
+Of = TypeVar("Of")
 Report = Callable[[str, float], None]  # stage, and how much is done (0 to 1)
 
-LEAF_MARGIN = 1.2  # of the half-width: leaves beyond the window lend their gradients to those inside
-KERNEL_MARGIN = 1.6  # the same for Voronoi cells at first; it grows until no kernel outside reaches in
-KERNEL_GROWTH = 1.5
-LARGEST_MARGIN = 20.0
 WARN_LOW_RESOLUTION = 0.01  # share of the gas mass that is not of the zoom region
 MEANS = {"density": "n_H", "metallicity": "metallicity", "mach": "mach", "habing": "habing"}
 
@@ -47,10 +47,12 @@ class GalaxyMaps:
     """Maps of one galaxy by view and quantity, and what they rest on.
 
     `totals` are sums over the cube of the width of the maps around the galaxy, whatever the views
-    and their depth: cells by the part inside (a Voronoi cell as the cube of its volume), stars by position.
+    and their depth: cells by the part inside (a Voronoi cell as the cube of its volume, unless the true cells
+    are drawn), stars by position.
     """
 
     views: tuple[View, ...]
+    deposits: dict[str, dict[str, Any]]  # view -> how cells and stars were put on pixels
     gas: dict[str, dict[str, MapResult]]  # view -> extensive quantity -> map
     stars: dict[str, dict[str, MapResult]]
     cubes: dict[str, dict[str, CubeResult]]  # view -> line -> cube
@@ -90,14 +92,16 @@ def map_galaxy(
         No cell in the field of view, a damaged snapshot, or more of the luminosity from outside the
         line table than the configuration allows.
     """
-    width = config.maps.width
     report("field of view", 0.0)
     recipes = choose_recipes(snapshot.info, config.ism)
     lines = list(tables) if recipes.has_lines else []
     views, of_views = make_views(snapshot, galaxy, recipes, config)
-    of_gas = len(quantity_names(snapshot, recipes, lines)) + len(ensemble.tables)
-    check_memory(views, of_gas + 1 + len(WINDOWS))
-    region, of_region = _region(snapshot, galaxy, views, config.maps.kernel)
+    half_width = 0.5 * views[0].width
+    members = EnsemblePass(ensemble, config)
+    names = quantity_names(snapshot, recipes, lines) + members.names
+    check_memory(views, len(names) + 1 + len(WINDOWS))
+    deposits = _deposits(snapshot, galaxy, views, names, config)
+    region = deposits.region
     report("stars", 0.05)
     virial = galaxy.r_200c if np.isfinite(galaxy.r_200c) else 0.0
     corner = np.sqrt(3.0) * region.half_width
@@ -107,13 +111,13 @@ def map_galaxy(
     around = survey(snapshot, region, stars, recipes, config.ism, cutoff=virial or np.inf, reach=reach)
     report("cells", 0.3)
     lit = {line: tables[line] for line in lines}
-    cubes = CubePass(views, lines, galaxy, config.maps, snapshot.info.geometry == LEAVES)
-    cells = _Cells(snapshot, region, recipes, around, config, lit, views, ensemble, cubes)
+    cubes = CubePass(views, lines, galaxy, config, snapshot.info.geometry == LEAVES)
+    cells = _Cells(snapshot, deposits, recipes, around, config, lit, members, cubes)
     cells.deposit(lambda share: report("cells", 0.3 + 0.6 * share))
     if cells.n_inside == 0:
         raise InputError(
             snapshot.info.path,
-            f"no gas cell within {0.5 * width:g} kpc of {galaxy.identity}",
+            f"no gas cell within {half_width:g} kpc of {galaxy.identity}",
             "a galaxy with gas",
             "check the centre and the width of the maps",
         )
@@ -123,6 +127,7 @@ def map_galaxy(
     of_lines = cubes.finish()
     return GalaxyMaps(
         views=views,
+        deposits={view.name: deposits.attributes(view.name) | star_attributes(config.maps) for view in views},
         gas=gas,
         stars=of_stars,
         cubes=of_lines,
@@ -132,10 +137,10 @@ def map_galaxy(
         recipes=recipes,
         stellar=stars,
         n_cells=cells.n_inside,
-        wind_mass=float(snapshot.wind(Cube(galaxy.centre, 0.5 * width))["mass"].sum()),
+        wind_mass=float(snapshot.wind(Cube(galaxy.centre, half_width))["mass"].sum()),
         notes=(
             *of_views,
-            *of_region,
+            *deposits.notes,
             *star_notes(config.maps),
             *cube_notes(of_lines),
             *(table.note for table in tables.values() if table.note),
@@ -145,63 +150,16 @@ def map_galaxy(
     )
 
 
-def _region(
-    snapshot: Snapshot, galaxy: Galaxy, views: tuple[View, ...], kernel: str
-) -> tuple[Region, tuple[str, ...]]:
-    """Cube of cells to read: the field of view and a margin around it; and what is left out.
-
-    The cube holds the cube of the maps' width and every window, turned as its view is. It may fill half
-    the periodic box at most: beyond that, cells and kernels that reach across its seam would be cut.
-    Voronoi cells are drawn as kernels much wider than themselves, so the cube grows until the outermost
-    cells in it no longer reach a window.
-    """
-    box = snapshot.info.box_size
-    half_width = max(0.5 * views[0].width, *(float(view.half_extents.max()) for view in views))
-    if 2.0 * half_width > 0.5 * box:
-        turned = "" if all(view.is_axis_aligned for view in views) else " (the field of view, turned)"
-        raise InputError(
-            "maps.width",
-            f"{2.0 * half_width:g} kpc{turned}",
-            f"at most half the box of {box:.6g} kpc of {snapshot.info.path}",
-        )
+def _deposits(
+    snapshot: Snapshot, galaxy: Galaxy, views: tuple[View, ...], names: list[str], config: Config
+) -> Deposits:
+    """Leaves as they are, Voronoi cells as the configuration says."""
+    kernel, workers = config.maps.kernel, config.workers
     if snapshot.info.geometry == LEAVES:
-        return Cube(galaxy.centre, LEAF_MARGIN * half_width), ()
-    largest = min(LARGEST_MARGIN * half_width, 0.499 * box)
-    extent = KERNEL_MARGIN * half_width
-    while True:
-        region = Cube(galaxy.centre, min(extent, largest))
-        farthest = _farthest_that_reaches(snapshot, region, views, kernel)
-        if farthest * KERNEL_GROWTH <= region.half_width:
-            return region, ()
-        if region.half_width >= largest:
-            return region, (f"kernels of cells beyond {largest:.4g} kpc may reach the maps: left out",)
-        extent *= KERNEL_GROWTH
-
-
-def _reach(geometry: str, kernel: str, view: View) -> float:
-    """How far a cell is drawn around its position, over its size: half a leaf, turned, or a kernel."""
-    if geometry == LEAVES:
-        return 0.5 * view.cube_extent
-    return float(smoothing_kernel(kernel).h_over_r_cell * np.cbrt(0.75 / np.pi))
-
-
-def _is_drawn(cells: Columns, views: tuple[View, ...], geometry: str, kernel: str) -> NDArray[np.bool_]:
-    """Which cells reach into a window, or into the cube of the maps' width."""
-    position, size = cells["position"], cells["size"]
-    drawn = np.asarray(np.abs(position).max(axis=1) - 0.5 * size < 0.5 * views[0].width)
-    for view in views:
-        rest = np.flatnonzero(~drawn)
-        drawn[rest] = view.touches(position[rest], _reach(geometry, kernel, view) * size[rest])
-    return drawn
-
-
-def _farthest_that_reaches(snapshot: Snapshot, region: Region, views: tuple[View, ...], kernel: str) -> float:
-    """Largest distance along an axis [kpc] of a cell whose kernel reaches into a window."""
-    farthest = 0.0
-    for chunk in snapshot.gas_chunks(region, ("position", "size")):
-        drawn = _is_drawn(chunk, views, snapshot.info.geometry, kernel)
-        farthest = max(farthest, float(np.abs(chunk["position"][drawn]).max(initial=0.0)))
-    return farthest
+        return LeafDeposits(snapshot, galaxy, views, names, kernel, workers)
+    if kernel == "voronoi":
+        return TrueCellDeposits(snapshot, galaxy, views, names, workers)
+    return KernelDeposits(snapshot, galaxy, views, names, kernel, workers)
 
 
 class _Cells:
@@ -210,31 +168,26 @@ class _Cells:
     def __init__(
         self,
         snapshot: Snapshot,
-        region: Region,
+        deposits: Deposits,
         recipes: Recipes,
         around: Surroundings,
         config: Config,
         tables: dict[str, AveragedTable],
-        views: tuple[View, ...],
-        ensemble: Ensemble,
+        members: EnsemblePass,
         cubes: CubePass,
     ) -> None:
-        self._snapshot, self._region, self._recipes, self._around = snapshot, region, recipes, around
+        self._snapshot, self._deposits, self._recipes, self._around = snapshot, deposits, recipes, around
         self._config, self._tables = config, tables
-        self._views, self._half_width = views, 0.5 * views[0].width
-        self._members, self._cubes = EnsemblePass(ensemble, config), cubes
-        names = quantity_names(snapshot, recipes, list(tables)) + self._members.names
-        self._depositors = [Depositor(view, names, config.maps.kernel) for view in views]
-        self.tally = Tally()
-        self.totals = dict.fromkeys(names, 0.0)
+        self._members, self._cubes = members, cubes
+        self.tally = Tally(treatments(_main(tables), recipes))
+        self.totals: dict[str, float] = {}
         self.n_inside = 0
 
     def deposit(self, report: Callable[[float], None]) -> None:
         total = max(len(self._around.has_young_star), 1)
         start = 0
-        geometry = self._snapshot.info.geometry
-        for chunk in self._snapshot.gas_chunks(self._region):
-            drawn = np.flatnonzero(_is_drawn(chunk, self._views, geometry, self._config.maps.kernel))
+        for chunk in self._snapshot.gas_chunks(self._deposits.region):
+            drawn = self._deposits.drawn(chunk, start)
             rows = start + drawn  # the others have lent their velocities already
             start += chunk.size
             if len(drawn) == 0:
@@ -242,29 +195,22 @@ class _Cells:
             state, marks = gas_state(
                 chunk.select(drawn), rows, self._around, self._snapshot.info, self._recipes, self._config.ism
             )
+            options, workers = self._config.emission, self._config.workers
             emission = {
-                line: light_cells(state, state["mach"], table, self._config.emission)
+                line: light_cells(state, state["mach"], table, options, workers)
                 for line, table in self._tables.items()
             }
-            share = self._share_in_cube(state)
+            share = self._deposits.share_in_cube(rows, state)
             quantities = _quantities(state, emission, self._recipes, self._config.maps.helium)
             quantities |= self._members.light(state, share)
-            for depositor in self._depositors:
-                if geometry == LEAVES:
-                    depositor.add_leaves(state["position"], state["size"], quantities)
-                else:
-                    radius = np.cbrt(0.75 / np.pi) * state["size"]
-                    depositor.add_cells(state["position"], radius, quantities)
+            self._deposits.add(rows, state, quantities)
             self._cubes.add(state, emission)
             self._account(state, share, marks, emission, quantities)
             report(start / total)
 
     def finish(self) -> tuple[dict[str, dict[str, MapResult]], EnsembleResult | None]:
         """Maps by view and quantity; and the ensemble, whose members' maps are no longer needed."""
-        maps = {}
-        while self._depositors:  # an image goes when its maps are made: memory holds all maps and one image
-            depositor = self._depositors.pop(0)
-            maps[depositor.view.name] = depositor.finish()
+        maps = self._deposits.maps()
         beyond = self.tally.coverage().get(BEYOND_TABLE)
         share = beyond.share_of_luminosity if beyond is not None else float("nan")
         ensemble = self._members.result(maps, self.totals, share)
@@ -287,8 +233,8 @@ class _Cells:
         share = share[inside]
         self.n_inside += len(share)
         for name, values in quantities.items():
-            self.totals[name] += float(values[inside] @ share)
-        main = emission.get(LINE_CII) or next(iter(emission.values()), None)
+            self.totals[name] = self.totals.get(name, 0.0) + float(values[inside] @ share)
+        main = _main(emission)
         luminosity = main.luminosity[inside] * share if main is not None else np.zeros(len(share))
         every: dict[str, NDArray] = dict(marks)
         if main is not None:
@@ -298,11 +244,10 @@ class _Cells:
         mass = state["mass"][inside] * share
         self.tally.add(mass, luminosity, {name: mark[inside] for name, mark in every.items()})
 
-    def _share_in_cube(self, state: Columns) -> Array:
-        """Part of each cell in the cube; a Voronoi cell stands as the cube of its volume."""
-        offset, half = np.abs(state["position"]), 0.5 * state["size"][:, None]
-        overlap = np.minimum(offset + half, self._half_width) - np.maximum(offset - half, -self._half_width)
-        return np.asarray(np.prod(np.clip(overlap / (2.0 * half), 0.0, 1.0), axis=1))
+
+def _main(of_lines: dict[str, Of]) -> Of | None:
+    """That of the line the coverage speaks of: [CII], else the first; None without lines."""
+    return of_lines.get(LINE_CII, next(iter(of_lines.values()), None))
 
 
 def quantity_names(snapshot: Snapshot, recipes: Recipes, lines: list[str]) -> list[str]:

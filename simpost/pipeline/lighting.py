@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +25,9 @@ def line_grid(options: EmissionConfig) -> LineGrid:
     return grid
 
 
-def averaged_table(grid: LineGrid, line: str, options: EmissionConfig, redshift: float) -> AveragedTable:
+def averaged_table(
+    grid: LineGrid, line: str, options: EmissionConfig, redshift: float, workers: int = 1
+) -> AveragedTable:
     """A line of the grid averaged over sub-grid densities, with the CMB of `redshift` if configured."""
     return average_over_pdf(
         grid,
@@ -35,12 +36,16 @@ def averaged_table(grid: LineGrid, line: str, options: EmissionConfig, redshift:
         redshift if options.cmb else None,
         options.pdf_column,
         options.cmb_on,
-        workers=os.cpu_count() or 1,
+        workers=workers,
     )
 
 
 def light_cells(
-    state: Columns, mach: NDArray[np.float64], table: AveragedTable, options: EmissionConfig
+    state: Columns,
+    mach: NDArray[np.float64],
+    table: AveragedTable,
+    options: EmissionConfig,
+    workers: int = 1,
 ) -> CellLuminosity:
     """Luminosity of cells (n,) with the state of `ism.state.gas_state`, at Mach numbers `mach` (n,)."""
     cells = line_luminosity(
@@ -55,7 +60,7 @@ def light_cells(
         dark=state["dark"],
         illumination=options.illumination,
         b=options.pdf_b,
-        workers=os.cpu_count() or 1,
+        workers=workers,
     )
     if table.redshift_of_cells is None:
         return cells

@@ -20,7 +20,7 @@ from simpost.pipeline.stars import WINDOWS
 from simpost.products import GalaxyProduct, ProductMap, ViewProduct
 from simpost.products.schema import CUBE_UNIT, LINE_CII, PERCENTILES, map_unit
 from simpost.snapshots.galaxies import Galaxy
-from simpost.snapshots.protocol import LEAVES, Snapshot
+from simpost.snapshots.protocol import Snapshot
 
 HEADER_BYTES = 1 << 16  # digested of every snapshot file: enough to tell files apart, quick on any disk
 INNER_RADIUS = 0.15  # of R_200c, for the stellar mass (our choice)
@@ -37,7 +37,7 @@ def make_product(
     config: Config,
 ) -> GalaxyProduct:
     """Everything known of one galaxy, as the product schema names it; `name` is its id in the run."""
-    views = {view.name: _view_product(view, maps, snapshot, config) for view in maps.views}
+    views = {view.name: _view_product(view, maps) for view in maps.views}
     return GalaxyProduct(
         galaxy={"id": name, **_galaxy_attributes(snapshot, galaxy, maps, tables, config)},
         coverage=maps.coverage,
@@ -50,21 +50,15 @@ def make_product(
     )
 
 
-def _view_product(view: View, maps: GalaxyMaps, snapshot: Snapshot, config: Config) -> ViewProduct:
-    leaves = snapshot.info.geometry == LEAVES
+def _view_product(view: View, maps: GalaxyMaps) -> ViewProduct:
     attributes: dict[str, Any] = {
         "line_of_sight": np.asarray(view.line_of_sight),
         "up": np.asarray(view.up),
         "width": view.width,
         "depth": view.depth,
         "pixel": view.pixel,
-        "depositor": "exact overlap of leaves" if leaves else "pixel-integrated smoothing kernel",
+        **maps.deposits[view.name],
     }
-    if not leaves:
-        from simpost.maps.smoothing import smoothing_kernel
-
-        attributes["kernel"] = config.maps.kernel
-        attributes["support_over_r_cell"] = smoothing_kernel(config.maps.kernel).h_over_r_cell
     gas, stars = maps.gas[view.name], maps.stars[view.name]
     images = {}
     for quantity, result in {**gas, **stars}.items():
@@ -142,7 +136,7 @@ def _galaxy_attributes(
             if math.isfinite(value):
                 values[f"mean_{mean}_{weight}_weighted"] = value
     if tables and maps.recipes.has_lines:
-        values |= _settings(next(iter(tables.values())), maps, config)
+        values |= _settings(tables.get(LINE_CII, next(iter(tables.values()))), maps, config)
     return values
 
 
@@ -197,7 +191,9 @@ def _put_range(values: dict[str, Any], scalars: _Scalars, maps: GalaxyMaps) -> N
 def _settings(table: AveragedTable, maps: GalaxyMaps, config: Config) -> dict[str, Any]:
     """How the line was computed."""
     options, origins = config.emission, maps.recipes.origins
+    of_cmb = {} if table.redshift is None else {"cmb_floored": table.floored}
     return {
+        **of_cmb,
         "line_grid": options.grid,
         "line_grid_checksum": table.grid_checksum,
         "density_pdf": f"{options.pdf}, b = {options.pdf_b:.6g}, column {options.pdf_column}",

@@ -6,11 +6,9 @@ import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from simpost.config import Config, canonical_yaml, config_hash
+from simpost.config import Config, stamp
 from simpost.core.errors import InputError, SimpostError
-from simpost.core.files import user_path, whole_folder, write_whole
+from simpost.core.files import whole_folder
 from simpost.emission.density_pdf import AveragedTable
 from simpost.emission.grid import LineGrid
 from simpost.emission.lines import line_named
@@ -20,17 +18,17 @@ from simpost.ism.recipes import choose_recipes
 from simpost.pipeline.ensemble import Ensemble, prepare_ensemble
 from simpost.pipeline.galaxy import Report, check_coverage, map_galaxy
 from simpost.pipeline.lighting import averaged_table, line_grid
+from simpost.pipeline.output import check_output, claim_output
 from simpost.pipeline.product import make_product
+from simpost.pipeline.selection import select_galaxies
 from simpost.products import GalaxyProduct, read_product, write_product
 from simpost.products.cube_fits import write_cube_fits
 from simpost.products.fits import write_fits
 from simpost.products.summary import summary_rows, write_ecsv, write_json
-from simpost.snapshots.galaxies import Galaxy, find_galaxies, galaxies_from_catalogue, galaxy_at
+from simpost.snapshots.galaxies import Galaxy
 from simpost.snapshots.open import open_snapshot
 from simpost.snapshots.paths import snapshot_labels, snapshot_paths
 from simpost.snapshots.protocol import Snapshot
-
-CONFIG_FILE = "config.yaml"
 
 
 @dataclass
@@ -59,7 +57,7 @@ def run(config: Config, report: Report = lambda stage, share: None) -> RunResult
     grid = line_grid(config.emission)
     for line in config.emission.lines:
         grid.line(line)  # refuse an unknown line before anything is read
-    output = _check_output(config)
+    output = check_output(config.output, stamp(config))
     result = RunResult()
     try:
         for number, (path, label) in enumerate(zip(paths, snapshot_labels(paths), strict=True)):
@@ -95,25 +93,28 @@ def _run_snapshot(
     redshift = snapshot.info.redshift
     report(f"{label}: line tables at z = {redshift:.2f}", 0.02)
     options = config.emission
-    tables = {line: averaged_table(grid, line, options, redshift) for line in options.lines}
+    tables = {line: averaged_table(grid, line, options, redshift, config.workers) for line in options.lines}
     if options.ensemble:
         report(f"{label}: line tables of the ensemble", 0.06)
     ensemble = prepare_ensemble(config, choose_recipes(snapshot.info, config.ism), tables, redshift)
     report(f"{label}: galaxies", 0.2)
-    galaxies = _galaxies(snapshot, config)
+    galaxies, left_out = select_galaxies(snapshot, config.galaxies)
+    result.notes.extend(f"{label}: {note}" for note in left_out)
     for index, galaxy in enumerate(galaxies):
         name = f"{label}_{galaxy.identity}"
         within = _part(report, index, len(galaxies), start=0.3)
         try:
             product, warnings = _make_galaxy(snapshot, galaxy, name, tables, ensemble, config, within)
             within(f"{name}: files and figures", 0.92)
-            _claim_output(output, config)
+            claim_output(output, stamp(config))
             _write_galaxy(product, output / name)
             within(f"{name}: done", 1.0)
         except MemoryError:
-            pixels = round(config.maps.width / config.maps.pixel)
             room = InputError(
-                name, "too little memory", f"room for maps of {pixels}^2 pixels", "enlarge the pixels"
+                name,
+                "too little memory",
+                "room for its cells and maps",
+                "enlarge the pixels, or use fewer workers",
             )
             result.failures.append(str(room))
         except SimpostError as error:
@@ -172,57 +173,3 @@ def _write_galaxy(product: GalaxyProduct, folder: Path) -> None:
                 )
                 moment_panel(product, name, line, temporary / f"moments_{name}_{line}.png")
                 channel_maps(product, name, line, temporary / f"channels_{name}_{line}.png")
-
-
-def _stamp(config: Config) -> str:
-    return f"# hash {config_hash(config)}\n{canonical_yaml(config)}"
-
-
-def _check_output(config: Config) -> Path:
-    """The output folder: new, empty, or with results of the same configuration."""
-    output = user_path(config.output, "output")
-    stamp = output / CONFIG_FILE
-    if output.exists() and not output.is_dir():
-        raise InputError(output, "a file", "a folder for the results", "set 'output' to another place")
-    if stamp.is_file():
-        if stamp.read_text(encoding="utf-8").splitlines()[:1] != _stamp(config).splitlines()[:1]:
-            raise InputError(
-                output,
-                "results of another configuration",
-                "an empty folder or results of this one",
-                "set 'output' to another folder, or move the old results away",
-            )
-    elif output.is_dir() and any(output.iterdir()):
-        raise InputError(
-            output,
-            "a folder with files that are not simpost's",
-            "an empty or new folder",
-            "set 'output' to another",
-        )
-    return output
-
-
-def _claim_output(output: Path, config: Config) -> None:
-    """Stamp the folder with the configuration, once there is something to put in."""
-    if not (output / CONFIG_FILE).is_file():
-        write_whole(output / CONFIG_FILE, _stamp(config).encode())
-
-
-def _galaxies(snapshot: Snapshot, config: Config) -> list[Galaxy]:
-    options = config.galaxies
-    if options.finder == "centres":
-        return [
-            galaxy_at(snapshot, np.asarray(centre), f"centre-{i}")
-            for i, centre in enumerate(options.centres or [])
-        ]
-    haloes = snapshot.haloes() if options.finder in ("auto", "catalogue") else None
-    if haloes is not None:
-        return galaxies_from_catalogue(snapshot, haloes, options.count, options.min_mass or 0.0)
-    if options.finder == "catalogue":
-        raise InputError(
-            snapshot.info.path,
-            "no halo catalogue beside it",
-            "fof_subhalo_tab_NNN.hdf5",
-            "use 'finder: peak'",
-        )
-    return find_galaxies(snapshot, options.count, options.min_mass or 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from simpost.config.models import MapsConfig
@@ -35,8 +37,15 @@ def star_maps(
             radius = options.star_smoothing / depositor.kernel.h_over_r_cell
             depositor.add_cells(stars["position"], np.full(stars.size, radius), quantities)
         maps[view.name] = depositor.finish()
-    inside = np.all(np.abs(stars["position"]) <= 0.5 * options.width, axis=1)
+    inside = np.all(np.abs(stars["position"]) <= 0.5 * views[0].width, axis=1)
     return maps, {name: float(values[inside].sum()) for name, values in quantities.items()}
+
+
+def star_attributes(options: MapsConfig) -> dict[str, Any]:
+    """How stars were put on the pixels of a view, by the names of the product."""
+    if options.star_smoothing is None:
+        return {"star_depositor": "points"}
+    return {"star_depositor": "projected Wendland-C2 kernel", "star_smoothing": options.star_smoothing}
 
 
 def star_notes(options: MapsConfig) -> tuple[str, ...]:

@@ -13,9 +13,13 @@ Array = NDArray[np.float64]
 
 
 class Tally:
-    """Accumulates for which share of cells, gas mass and [CII] luminosity something is true."""
+    """Accumulates for which share of cells, gas mass and [CII] luminosity something is true.
 
-    def __init__(self) -> None:
+    `treatments` says what is done to such cells, by name.
+    """
+
+    def __init__(self, treatments: Mapping[str, str] | None = None) -> None:
+        self._treatments = treatments or {}
         self._totals = np.zeros(3)
         self._sums: dict[str, Array] = {}
 
@@ -30,4 +34,8 @@ class Tally:
         """Shares of the totals; NaN where a total is zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = {name: np.clip(sums / self._totals, 0.0, 1.0) for name, sums in self._sums.items()}
-        return {name: Coverage(*(float(share) for share in three)) for name, three in shares.items()}
+        rows = {}
+        for name, three in shares.items():
+            of_cells, of_mass, of_luminosity = map(float, three)
+            rows[name] = Coverage(of_cells, of_mass, of_luminosity, self._treatments.get(name, ""))
+        return rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from simpost.config import Config
 from simpost.config.models import IsmConfig, SpreadViews, StatedView
+from simpost.config.quantities import OfHalo
 from simpost.core.errors import InputError
 from simpost.ism.recipes import Recipes
 from simpost.ism.state import Surroundings, gas_state
@@ -52,14 +53,17 @@ def make_views(
     Raises
     ------
     InputError
-        There is no net rotation to define a disc.
+        There is no net rotation to define a disc, or a length is in units of an R_200c that is not known.
     """
     maps = config.maps
-    width, depth, pixel = maps.width, maps.depth or maps.width, maps.pixel
+    width, pixel = in_kpc(maps.width, "maps.width", galaxy), maps.pixel
+    depth = width if maps.depth is None else in_kpc(maps.depth, "maps.depth", galaxy)
     axes: dict[str, tuple[Vector, Vector]] = {}
     notes: tuple[str, ...] = ()
     if any(view in OF_DISC for view in config.views):
-        radius = maps.angular_momentum_radius or 0.5 * width
+        stated = maps.angular_momentum_radius
+        key = "maps.angular_momentum_radius"
+        radius = 0.5 * width if stated is None else in_kpc(stated, key, galaxy)
         rotation = gas_rotation(snapshot, galaxy, recipes, config.ism, radius)
         axes = disc_views(rotation.angular_momentum)
         toward = ", ".join(f"{component:.3f}" for component in axes[FACE_ON][0])
@@ -71,8 +75,8 @@ def make_views(
     for view in config.views:
         if isinstance(view, SpreadViews):
             directions = spread_directions(view.directions)
-            stated = zip(view.names, directions, map(default_up, directions), strict=True)
-            views += [View(name, toward, up, width, depth, pixel) for name, toward, up in stated]
+            spread = zip(view.names, directions, map(default_up, directions), strict=True)
+            views += [View(name, toward, up, width, depth, pixel) for name, toward, up in spread]
         elif isinstance(view, StatedView):
             up = view.up or default_up(view.line_of_sight)
             views.append(View(view.name, view.line_of_sight, up, width, depth, pixel))
@@ -141,16 +145,37 @@ def check_memory(views: tuple[View, ...], n_quantities: int) -> None:
     InputError
         All maps and the images of one view need more than the physical memory.
     """
+    n_pixels = views[0].n_pixels
+    refuse_beyond_memory(
+        "maps.pixel, views",
+        f"{n_quantities} quantities of {n_pixels}^2 pixels in {len(views)} view(s)",
+        8 * n_quantities * n_pixels**2 * (len(views) + 1),
+        "enlarge the pixels or ask for fewer views",
+    )
+
+
+def refuse_beyond_memory(what: str, found: str, needed: int, remedy: str) -> None:
+    """Raise InputError if `found` needs more bytes than the physical memory, where that is known."""
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    per_view = 8 * n_quantities * views[0].n_pixels ** 2
-    needed = per_view * (len(views) + 1)
     if needed > memory:
+        there = f"at most the {memory / 1e9:.3g} GB of this machine"
+        raise InputError(what, f"{found}: {needed / 1e9:.3g} GB", there, remedy)
+
+
+def in_kpc(length: float | OfHalo, key: str, galaxy: Galaxy) -> float:
+    """A length of the configuration [kpc]; `key` is its place there.
+
+    Raises
+    ------
+    InputError
+        It is in units of R_200c, and the galaxy has none.
+    """
+    if not isinstance(length, OfHalo):
+        return length
+    if not np.isfinite(galaxy.r_200c):
         raise InputError(
-            "maps.pixel, views",
-            f"{n_quantities} quantities of {views[0].n_pixels}^2 pixels in {len(views)} view(s): "
-            f"{needed / 1e9:.3g} GB",
-            f"at most the {memory / 1e9:.3g} GB of this machine",
-            "enlarge the pixels or ask for fewer views",
+            f"{key} of {galaxy.identity}", f"{length}, and no R_200c", "a halo", "state the length in kpc"
         )
+    return length.factor * galaxy.r_200c

@@ -36,7 +36,7 @@ def flatten(product: GalaxyProduct) -> dict[str, Any]:
     items["/galaxy@units"] = json.dumps(attribute_units("/galaxy"))
     shares = product.coverage.values()
     _add_table(items, "/coverage/shares", {"name": list(product.coverage)})
-    for column in ("share_of_cells", "share_of_mass", "share_of_luminosity"):
+    for column in (field.name for field in fields(Coverage)):
         _add_table(items, "/coverage/shares", {column: [getattr(share, column) for share in shares]})
     for column in ("column", "origin", "share_of_mass"):
         _add_table(items, "/coverage/fields", {column: [getattr(row, column) for row in product.fields]})
@@ -87,8 +87,6 @@ def _add_view(items: dict[str, Any], path: str, view: ViewProduct) -> None:
 
 def assemble(items: dict[str, Any]) -> GalaxyProduct:
     """Rebuild the product from checked `items`; the inverse of `flatten`."""
-    shares = _columns(items, "/coverage/shares")
-    rows = zip(shares["share_of_cells"], shares["share_of_mass"], shares["share_of_luminosity"], strict=True)
     columns = _columns(items, "/coverage/fields")
     origins = zip(columns["column"], columns["origin"], columns["share_of_mass"], strict=True)
     views = dict.fromkeys(
@@ -96,9 +94,7 @@ def assemble(items: dict[str, Any]) -> GalaxyProduct:
     )
     return GalaxyProduct(
         galaxy=_attributes(items, "/galaxy"),
-        coverage={
-            name: Coverage(*(float(x) for x in row)) for name, row in zip(shares["name"], rows, strict=True)
-        },
+        coverage=_coverage(_columns(items, "/coverage/shares")),
         fields=tuple(FieldOrigin(column, origin, float(share)) for column, origin, share in origins),
         views={name: _view(items, f"/views/{name}") for name in views},
         config=items["/@config"],
@@ -108,6 +104,14 @@ def assemble(items: dict[str, Any]) -> GalaxyProduct:
         simpost_version=items["/@simpost_version"],
         created=items["/@created"],
     )
+
+
+def _coverage(columns: dict[str, Any]) -> dict[str, Coverage]:
+    names = columns.pop("name").tolist()
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return {
+        name: Coverage(**dict(zip(columns, row, strict=True))) for name, row in zip(names, rows, strict=True)
+    }
 
 
 def _ensemble(columns: dict[str, Any]) -> tuple[EnsembleMember, ...]:

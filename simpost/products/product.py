@@ -38,11 +38,15 @@ def _version() -> str:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of the cells, of the gas mass and of the line luminosity; NaN where the total is zero."""
+    """Shares of the cells, of the gas mass and of the line luminosity; NaN where the total is zero.
+
+    `treatment` says what was done to such cells, where the name of the row does not.
+    """
 
     share_of_cells: float
     share_of_mass: float
     share_of_luminosity: float
+    treatment: str = ""
 
     def __post_init__(self) -> None:
         for name in ("share_of_cells", "share_of_mass", "share_of_luminosity"):

@@ -114,10 +114,23 @@ def _vector(group: str, name: str, unit: str, description: str) -> Entry:
     return Entry(f"{group}@{name}", "attribute", unit, "float", (3,), description)
 
 
-def _column(table: str, name: str, dtype: Dtype, description: str, unit: str = u.DIMENSIONLESS) -> Entry:
+def _column(
+    table: str,
+    name: str,
+    dtype: Dtype,
+    description: str,
+    unit: str = u.DIMENSIONLESS,
+    required: bool = True,
+) -> Entry:
     text = dtype == "text"
     path, of_text = f"{table}/{name}", "" if text else unit
-    return Entry(path, "column", of_text, dtype, ("rows",), description, blank=not text)
+    return Entry(path, "column", of_text, dtype, ("rows",), description, required=required, blank=not text)
+
+
+def _of_true_cells(name: str, dtype: Dtype, description: str) -> Entry:
+    unit = u.DIMENSIONLESS if dtype == "float" else ""
+    path, blank = f"/views/<view>@{name}", dtype == "float"
+    return Entry(path, "attribute", unit, dtype, (), description, required=False, blank=blank)
 
 
 def _percentile(name: str) -> str:
@@ -168,6 +181,12 @@ _SETTINGS = (
     _text("/galaxy", "illumination", "one_sided or two_sided", required=False),
     Entry(
         "/galaxy@cmb", "attribute", "", "boolean", (), "whether the CMB correction is applied", required=False
+    ),
+    _optional(
+        "cmb_floored",
+        u.DIMENSIONLESS,
+        "share of the line grid's nodes at or below T_CMB, whose attenuation is 1e-3 instead of zero",
+        "simpost",
     ),
 )
 
@@ -232,6 +251,13 @@ _COVERAGE = (
     _column("/coverage/shares", "share_of_cells", "float", "share of the number of cells"),
     _column("/coverage/shares", "share_of_mass", "float", "share of the gas mass"),
     _column("/coverage/shares", "share_of_luminosity", "float", f"share of the {LINE_CII} luminosity"),
+    _column(
+        "/coverage/shares",
+        "treatment",
+        "text",
+        "what was done to them: `clamped`, `extrapolated, slope +1`, an override, or empty",
+        required=False,
+    ),
     _column("/coverage/fields", "column", "text", "column of the gas or the stars"),
     _column(
         "/coverage/fields", "origin", "text", "`read: <where>`, `derived: <recipe>` or `override: <by whom>`"
@@ -259,7 +285,12 @@ _VIEW = (
     _attribute("/views/<view>", "depth", u.LENGTH, "depth along the line of sight, centred on the galaxy"),
     _attribute("/views/<view>", "pixel", u.LENGTH, "side of a pixel"),
     _text("/views/<view>", "depositor", "how cells were put on pixels"),
-    _text("/views/<view>", "kernel", "smoothing kernel, where there is one", required=False),
+    _text(
+        "/views/<view>",
+        "kernel",
+        "smoothing kernel of Voronoi cells; `voronoi`: the true cells",
+        required=False,
+    ),
     Entry(
         "/views/<view>@support_over_r_cell",
         "attribute",
@@ -268,6 +299,19 @@ _VIEW = (
         (),
         "kernel support radius over the radius of the sphere with the cell's volume",
         "Shen+2025",
+        required=False,
+    ),
+    _of_true_cells("rms_rescaling", "float", "rms of polyhedron over given volume, minus one; NaN: no cell"),
+    _of_true_cells("n_cut_down", "integer", "cells in view cut down to their volume: they lack neighbours"),
+    _of_true_cells("n_failed_cuts", "integer", "cuts given up for rounding"),
+    _text("/views/<view>", "star_depositor", "how stars were put on pixels", required=False),
+    Entry(
+        "/views/<view>@star_smoothing",
+        "attribute",
+        u.LENGTH,
+        "float",
+        (),
+        "radius at which the stars' kernel ends, where there is one",
         required=False,
     ),
 )

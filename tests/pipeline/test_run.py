@@ -111,6 +111,27 @@ def test_every_number_is_traceable(made):
     assert all(0.5 < row.share_of_mass < 1 for row in overridden)
 
 
+def test_what_was_done_beyond_the_grid_is_stored(made):
+    """The product alone says it: nobody needs to read the grid again."""
+    folder, _, _ = made
+    for path in sorted((folder / "results").glob("*/product.h5")):
+        product = read_product(path)
+        assert product.coverage["density_low"].treatment == "extrapolated, slope +1"
+        assert product.coverage["column_high"].treatment == "extrapolated, slope -1"
+        assert product.coverage["dark"].treatment == ""
+        assert product.galaxy["cmb"] and 0.0 < product.galaxy["cmb_floored"] < 0.1
+        for view in product.views.values():
+            assert view.attributes["star_depositor"] == "points"
+            assert "star_smoothing" not in view.attributes
+    of_eos = product_of(made, "arepo-zoom").coverage["effective_equation_of_state"].treatment
+    assert of_eos == "cold_neutral where SFR > 0 (effective equation of state)"
+
+
+def product_of(made, sample):
+    (product,) = [product for product in made[1].products if product.galaxy["id"].startswith(sample)]
+    return product
+
+
 def test_progress_rises_to_one(made):
     _, _, stages = made
     shares = [share for _, share in stages]
@@ -276,9 +297,28 @@ def test_scalars_and_coverage_do_not_depend_on_views_or_depth(tmp_path):
         assert share.share_of_mass == pytest.approx(other.coverage[name].share_of_mass, rel=1e-9, abs=1e-15)
 
 
+def test_fields_of_view_follow_the_haloes(tmp_path):
+    """As S25: each galaxy with its own width, whole pixels near the wanted one; one without R_200c is named."""
+    maps = {"width": "0.6 R_200c", "pixel": "0.5 kpc"}
+    config = configuration(tmp_path, snapshots=["sample:arepo-zoom"], views=["z"], maps=maps)
+    product = read_product(run(config).paths[0] / "product.h5")
+    seen = product.views["z"].attributes
+    assert seen["width"] == seen["depth"] == pytest.approx(0.6 * product.galaxy["R_200c"], rel=1e-12)
+    n_pixels = round(seen["width"] / 0.5)
+    assert product.views["z"].maps["surface_density_gas"].values.shape == (n_pixels, n_pixels)
+    assert "width: 0.6 R_200c" in product.config
+    place = {"finder": "centres", "centres": [["1 kpc", "1 kpc", "1 kpc"]]}
+    void = configuration(
+        tmp_path / "void", snapshots=["sample:arepo-zoom"], views=["z"], maps=maps, galaxies=place
+    )
+    assert run(void).failures == [
+        "maps.width of centre-0: found 0.6 R_200c, and no R_200c, expected a halo; state the length in kpc"
+    ]
+
+
 def test_cells_far_outside_lend_their_kernels(tmp_path):
     """The corner of the map of a coarse box does not depend on how far cells are read."""
-    from simpost.pipeline import galaxy as stage
+    from simpost.pipeline import deposits as stage
 
     config = configuration(tmp_path, snapshots=["sample:arepo-box"], views=["z"])
     usual = run(config).products[0].views["z"].maps["surface_density_gas"].values

@@ -78,6 +78,7 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
         "depth": 5.0,
     }
     attributes |= {"pixel": pixel, "depositor": "amr"}
+    attributes |= {"star_depositor": "projected Wendland-C2 kernel", "star_smoothing": 0.1}
     velocity = np.array([-20.0, 0.0, 20.0])
     cube = line * np.array([0.25, 0.5, 0.25])[:, None, None] / 20.0
     seen = {
@@ -102,6 +103,7 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
         "gas": "total",
         "helium": True,
         "cmb": True,
+        "cmb_floored": 0.0116,
         "M_gas": m_gas,
         "M_neutral": neutral.sum() * area,
         "M_molecular": 0.3 * m_gas,
@@ -121,7 +123,10 @@ def disc_galaxy(pixels=167, views=("z",), seed=1, **galaxy):
     scalars[f"mean_mach_{LINE}_weighted"] = 12.0
     return GalaxyProduct(
         galaxy=scalars | galaxy,
-        coverage={"beyond_table": Coverage(0.1, 0.05, 0.0123), "density_high": Coverage(0.0, 0.0, 0.0)},
+        coverage={
+            "beyond_table": Coverage(0.1, 0.05, 0.0123),
+            "density_high": Coverage(0.0, 0.0, 0.0, "clamped"),
+        },
         fields=(
             FieldOrigin("density", "read: Density", 1.0),
             FieldOrigin("temperature", "read: Temperature", 0.9),

@@ -64,6 +64,17 @@ def test_round_trip_is_exact(product, tmp_path):
     assert same(product, read_product(tmp_path / "p.h5"))
 
 
+def test_coverage_without_treatments_is_still_read(product, tmp_path):
+    """Products of before they were stored."""
+    path = tmp_path / "p.h5"
+    write_product(product, path)
+    rewrite(path, lambda file: file["coverage/shares"].__delitem__("treatment"))
+    again = read_product(path)
+    expected = {name: dataclasses.replace(row, treatment="") for name, row in product.coverage.items()}
+    assert expected != product.coverage
+    assert same(dataclasses.replace(product, coverage=expected), again)
+
+
 def test_same_catches_one_changed_bit(product):
     other = made_up.disc_galaxy(pixels=20, views=("face-on", "x"))
     assert same(product, other)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simpost.emission.axes import CELL_AXES, DENSITY, Axis
-from simpost.emission.density_pdf import slopes_beyond
 from simpost.emission.luminosity import FLAGS
 from simpost.products.product import GalaxyProduct
 from simpost.products.schema import BEYOND_TABLE, LINE_CII
@@ -61,6 +58,7 @@ class CoverageLine:
     name: str
     share_of_mass: float
     share_of_luminosity: float
+    treatment: str  # what was done, where the label does not say it
 
     @property
     def label(self) -> str:
@@ -79,7 +77,7 @@ def coverage_lines(product: GalaxyProduct) -> list[CoverageLine]:
     The sum over all axes is left out where it repeats the row of a single one.
     """
     found = {
-        name: CoverageLine(name, share.share_of_mass, share.share_of_luminosity)
+        name: CoverageLine(name, share.share_of_mass, share.share_of_luminosity, share.treatment)
         for name, share in product.coverage.items()
         if share.share_of_mass > 0.0 or share.share_of_luminosity > 0.0
     }
@@ -105,8 +103,8 @@ def line_name(product: GalaxyProduct) -> str:
     return "[CII]" if f"L_{LINE_CII}" in product.galaxy else "line"
 
 
-def coverage_text(product: GalaxyProduct, axes: Mapping[str, Axis]) -> list[str]:
-    """The coverage as plain lines of text; `axes` of the line grid say what is done beyond their ends."""
+def coverage_text(product: GalaxyProduct) -> list[str]:
+    """The coverage as plain lines of text."""
     lines = coverage_lines(product)
     if not lines:
         return []
@@ -116,7 +114,7 @@ def coverage_text(product: GalaxyProduct, axes: Mapping[str, Axis]) -> list[str]
     text = [f"{heading:{width + 2}s}  {'gas':>6s}  {line_name(product):>6s}"]
     for line in lines:
         shares = f"{shown(line.share_of_mass):>6s}  {shown(line.share_of_luminosity):>6s}"
-        text.append(f"  {line.label:{width}s}  {shares}  {_treatment(line.name, product, axes)}".rstrip())
+        text.append(f"  {line.label:{width}s}  {shares}  {line.treatment}".rstrip())
     derived = derived_inputs(product)
     if derived:
         text += textwrap.wrap(
@@ -132,31 +130,6 @@ def shown(share: float) -> str:
     if 0.0 < share < 1.0 and not SMALLEST <= share < 1.0 - SMALLEST:
         return "<0.1%" if share < SMALLEST else ">99.9%"
     return f"{share:.1%}"
-
-
-def _treatment(name: str, product: GalaxyProduct, axes: Mapping[str, Axis]) -> str:
-    """What was done to such cells, where the label does not say it."""
-    if name == "effective_equation_of_state":
-        overrides = {f.origin.partition(": ")[2] for f in product.fields if f.origin.startswith("override: ")}
-        return "; ".join(sorted(overrides))
-    if name == "mach_high":
-        return "clamped"
-    if name == "pdf_outside" and DENSITY in axes:
-        below, above = _policies(axes[DENSITY])
-        return f"below {below}; above {above}"
-    bit = FLAGS.index(name) if name in FLAGS else len(FLAGS)
-    axis = list(CELL_AXES)[bit // 2] if bit < 2 * len(CELL_AXES) else ""
-    return _policies(axes[axis])[bit % 2] if axis in axes else ""
-
-
-def _policies(axis: Axis) -> tuple[str, str]:
-    """What is done below and above an axis."""
-    below, above = slopes_beyond(axis)
-    return _policy(below), _policy(above)
-
-
-def _policy(slope: float) -> str:
-    return "clamped" if slope == 0.0 else f"extrapolated, slope {slope:+g}"
 
 
 def _or_zero(share: float) -> float:
