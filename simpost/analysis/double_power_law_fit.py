@@ -37,7 +37,7 @@ SOFT_SCALE = 0.25  # dex: residuals beyond it count linearly (soft_l1); our choi
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Resampled fits; the chosen form (double or single) is held.
+    """Resampled fits; for the parameters the chosen form (double or single) is held.
 
     Attributes
     ----------
@@ -46,7 +46,10 @@ class Bootstrap:
     covariance : (4, 4)
         Of the same; zero rows for what is fixed.
     log_efficiency : Interval
-        Of log10 eps at `REPORTED_LOG_MASS`, arrays (3,).
+        Of log10 eps at `REPORTED_LOG_MASS`, arrays (3,): each resample chooses its own form, so that the
+        doubt about the form is part of the interval.
+    share_of_form : float
+        Of the resamples that choose the form of the sample.
     n_resamples, n_unconverged, n_at_bound : int
         Resamples; fits that stopped before convergence; fits with log M0 or delta at a bound.
     seed : int
@@ -56,6 +59,7 @@ class Bootstrap:
     parameters: Interval
     covariance: Floats
     log_efficiency: Interval
+    share_of_form: float
     n_resamples: int
     n_unconverged: int
     n_at_bound: int
@@ -121,6 +125,20 @@ class _Sample:
     weight: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """Best fit of the double or the single power law: parameters (4,), scatter [dex], -2 ln L.
+
+    `variance` (n,) [dex^2] is what residuals are weighed with; ones where errors are not known.
+    """
+
+    bounds: Bounds
+    parameters: Floats
+    scatter: float
+    badness: float
+    variance: Floats
+
+
 def fit_double_power_law(
     log_mass: ArrayLike,
     efficiency: ArrayLike,
@@ -178,39 +196,31 @@ def fit_double_power_law(
     bounds = Bounds.of_sample(sample.x, fixed_log_m0)
     flat = bounds.single(COLLAPSED_LOG_M0 if fixed_log_m0 is None else fixed_log_m0)
     with_errors = sigma is not None
-    double, double_scatter, double_bic = _best(sample, bounds, scale, with_errors)
-    single, single_scatter, single_bic = _best(sample, flat, scale, with_errors)
-    n_free = 3 if fixed_log_m0 is not None else 4
-    gain = (single_bic - double_bic) - (n_free - 2) * np.log(sample.x.size)
-    reason = _collapse_reason(gain, double[1], sample.x) if collapse else ""
+    forms = _best(sample, bounds, scale, with_errors), _best(sample, flat, scale, with_errors)
+    double, single = forms
+    penalty = (1 if fixed_log_m0 is not None else 2) * np.log(sample.x.size)
+    gain = single.badness - double.badness - penalty
+    reason = _collapse_reason(float(gain), double.parameters[1], sample.x) if collapse else ""
     redundant = bool(reason)
-    best, scatter = (single, single_scatter) if redundant else (double, double_scatter)
+    best = single if redundant else double
     limit = float(sample.x.max())
-    law = _law(best, limit)
+    law = _law(best.parameters, limit)
     labels, counts = np.unique(sample.group, return_counts=True)
     return DoublePowerLawFit(
         law,
-        _law(double, limit),
-        _law(single, limit),
+        _law(double.parameters, limit),
+        _law(single.parameters, limit),
         redundant,
         reason,
         float(gain),
         redundant or fixed_log_m0 is not None,
-        scatter,
+        best.scatter,
         {str(label): int(count) for label, count in zip(labels, counts, strict=True)},
         n_left_out,
         n_duplicates,
         law.log_efficiency(REPORTED_LOG_MASS),
         (np.array(REPORTED_LOG_MASS) > limit) | (np.array(REPORTED_LOG_MASS) < sample.x.min()),
-        _bootstrap(
-            sample,
-            flat if redundant else bounds,
-            best,
-            scatter if with_errors else None,
-            scale,
-            n_bootstrap,
-            seed,
-        )
+        _bootstrap(sample, forms, redundant, penalty if collapse else None, scale, n_bootstrap, seed)
         if n_bootstrap
         else None,
     )
@@ -262,16 +272,14 @@ def _labels(name: str, labels: Sequence[str] | None, n: int) -> NDArray:
     return array
 
 
-def _best(
-    sample: _Sample, bounds: Bounds, scale: float | None, with_errors: bool
-) -> tuple[Floats, float, float]:
-    """Parameters (4,), scatter [dex], and -2 ln L (+ constant) of the best fit."""
+def _best(sample: _Sample, bounds: Bounds, scale: float | None, with_errors: bool) -> _Form:
+    """The best fit of one form."""
     n = sample.x.size
     weight = sample.weight
     if not with_errors:
         result = fit_one(sample.x, sample.y, weight, bounds, scale)
         rms = float(np.sqrt(result.loss[0] / n))
-        return result.parameters[0], rms, n * np.log(max(result.loss[0] / n, np.finfo(float).tiny))
+        return _Form(bounds, result.parameters[0], rms, float(_badness(result.loss, n)[0]), np.ones(n))
     variance = sample.sigma**2
     intrinsic, loss = 0.0, np.inf
     parameters = np.empty(4)
@@ -283,7 +291,12 @@ def _best(
         intrinsic = _intrinsic_scatter(sample, parameters)
         if abs(previous - loss) < 1e-9 * n:
             break
-    return parameters, intrinsic, loss
+    return _Form(bounds, parameters, intrinsic, loss, np.maximum(variance + intrinsic**2, 1e-12))
+
+
+def _badness(loss: Floats, n: int) -> Floats:
+    """-2 ln L of n points whose scatter is that of their residuals, up to a constant."""
+    return np.asarray(n * np.log(np.maximum(loss / n, np.finfo(float).tiny)))
 
 
 def _intrinsic_scatter(sample: _Sample, parameters: Floats) -> float:
@@ -299,10 +312,15 @@ def _intrinsic_scatter(sample: _Sample, parameters: Floats) -> float:
     return float(minimize_scalar(minus_two_ln_likelihood, bounds=(0.0, widest), method="bounded").x)
 
 
+def _break_limits(x: Floats) -> tuple[float, float]:
+    """Between which log M0 must lie for the double power law to be kept."""
+    return float(x.min()) + INSIDE, float(x.max()) - INSIDE
+
+
 def _collapse_reason(gain: float, log_m0: float, x: Floats) -> str:
     if gain <= LEAST_GAIN:
         return f"the double power law lowers the BIC by {gain:.2f}, not by more than {LEAST_GAIN:g}"
-    low, high = float(x.min()) + INSIDE, float(x.max()) - INSIDE
+    low, high = _break_limits(x)
     if not low <= log_m0 <= high:
         return f"log M0 = {log_m0:.2f} lies outside {low:.2f}-{high:.2f}, {INSIDE} dex inside the sample"
     return ""
@@ -310,28 +328,42 @@ def _collapse_reason(gain: float, log_m0: float, x: Floats) -> str:
 
 def _bootstrap(
     sample: _Sample,
-    bounds: Bounds,
-    best: Floats,
-    intrinsic: float | None,
+    forms: tuple[_Form, _Form],
+    redundant: bool,
+    penalty: float | None,
     scale: float | None,
     n_resamples: int,
     seed: int,
 ) -> Bootstrap:
+    """Resamples of the double and the single power law; `penalty` of the BIC is None if none may collapse."""
     counts = resampled_counts(sample.group, n_resamples, np.random.default_rng(seed))
-    weight = sample.weight
-    if intrinsic is not None:
-        weight = weight / np.maximum(sample.sigma**2 + intrinsic**2, 1e-12)
-    result = fit_all(sample.x, sample.y, counts * weight, bounds, scale, best)
-    log_eps0, log_m0, alpha, delta = result.parameters.T
+    double, single = (
+        fit_all(sample.x, sample.y, counts * sample.weight / f.variance, f.bounds, scale, f.parameters)
+        for f in forms
+    )
+    is_double = np.full(n_resamples, not redundant)
+    if penalty is not None:
+        # -2 ln L of a resample differs between the forms by their losses, scaled where errors are not known
+        if np.all(forms[0].variance == 1.0):
+            gain = _badness(single.loss, sample.x.size) - _badness(double.loss, sample.x.size) - penalty
+        else:
+            gain = single.loss - double.loss - penalty
+        low, high = _break_limits(sample.x)
+        log_m0 = double.parameters[:, 1]
+        is_double = (gain > LEAST_GAIN) & (log_m0 >= low) & (log_m0 <= high)
+    own = single if redundant else double
+    drawn = np.where(is_double[:, None], double.parameters, single.parameters)
+    log_eps0, log_m0, alpha, delta = own.parameters.T
     parameters = np.stack([log_eps0, log_m0, alpha, alpha + delta], axis=1)
-    at_masses = np.stack([_law(p, np.inf).log_efficiency(REPORTED_LOG_MASS) for p in result.parameters])
+    at_masses = np.stack([_law(p, np.inf).log_efficiency(REPORTED_LOG_MASS) for p in drawn])
     return Bootstrap(
         interval(parameters),
         np.cov(parameters, rowvar=False) if n_resamples > 1 else np.full((4, 4), np.nan),
         interval(at_masses),
+        float(np.mean(is_double != redundant)),
         n_resamples,
-        int(np.count_nonzero(~result.converged)),
-        int(np.count_nonzero(result.at_bound)),
+        int(np.count_nonzero(~own.converged)),
+        int(np.count_nonzero(own.at_bound)),
         seed,
     )
 

@@ -49,7 +49,10 @@ class EfficiencyPoint:
 
 @dataclass(frozen=True, eq=False)
 class EfficiencyFit:
-    """Fit of one variant at one redshift; None with a reason where there was none."""
+    """Fit of one variant at one redshift; None with the reason where there was none.
+
+    With a fit, `reason` is a caution about its errors, or empty.
+    """
 
     redshift: float
     variant: str

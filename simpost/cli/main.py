@@ -17,6 +17,7 @@ from simpost.core.errors import EXIT_BUG, EXIT_WRONG_INPUT, SimpostError
 _VERBS = {
     "inspect": ("inspect", "What a snapshot holds and what would be derived, in seconds."),
     "run": ("run", "Snapshots to products, figures and a summary table."),
+    "fit": ("fit", "The analysis of a paper: tables, figures and a summary of every fit."),
     "config": ("config", "Show a resolved configuration or the schema."),
     "sample": ("sample", "Packaged sample snapshots, and synthetic ones."),
     "grid": ("grid", "Line grids: build and show."),

@@ -1,4 +1,4 @@
-"""`simpost sample list|path|make`: packaged real snapshots, and synthetic ones of known truth."""
+"""`simpost sample list|path|make|make-trees`: packaged real snapshots, synthetic ones of known truth."""
 
 from __future__ import annotations
 
@@ -47,3 +47,41 @@ def make(kind: str, folder: Path, size: str, cells: int | None, seed: int) -> No
     from simpost.snapshots.synthetic import make_sample
 
     click.echo(make_sample(kind, folder, size, seed, cells))
+
+
+@command.command("make-trees")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(min=1), default=200, show_default=True, help="Haloes.")
+@click.option(
+    "--redshift",
+    type=float,
+    default=6.0,
+    show_default=True,
+    help="Row of Shen+2025 Table 3 that they follow.",
+)
+@click.option(
+    "--missing", type=click.IntRange(min=0), default=10, show_default=True, help="Lost for a snapshot."
+)
+@click.option("--merging", type=click.IntRange(min=0), default=10, show_default=True, help="With a merger.")
+@click.option(
+    "--falling", type=click.IntRange(min=0), default=5, show_default=True, help="With falling mass."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+def make_trees(
+    folder: Path, count: int, redshift: float, missing: int, merging: int, falling: int, seed: int
+) -> None:
+    """Write merger trees of haloes that grow and form stars by a known law, and that truth, into FOLDER."""
+    from simpost.analysis import shen2025
+    from simpost.snapshots.synthetic.history import HistorySet, TrueEfficiency, write_histories
+
+    law = shen2025.efficiency_evolution().at(redshift)
+    histories = HistorySet(
+        TrueEfficiency(law.log_eps0, law.log_m0, law.alpha, law.beta),
+        shen2025.cosmology(),
+        count=count,
+        missing=missing,
+        merging=merging,
+        falling=falling,
+        seed=seed,
+    )
+    click.echo(write_histories(histories, folder))

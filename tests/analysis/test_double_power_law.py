@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 from simpost.analysis import shen2025
 from simpost.analysis.double_power_law import DoublePowerLaw, EfficiencyEvolution
-from simpost.analysis.double_power_law_fit import fit_double_power_law
+from simpost.analysis.double_power_law_fit import REPORTED_LOG_MASS, fit_double_power_law
 from simpost.analysis.halo import baryon_fraction
 from simpost.core.errors import InputError
 
@@ -457,3 +457,23 @@ def test_bad_fits_are_refused_by_name(change, message):
 def test_four_points_are_enough():
     fit = fit_double_power_law(X4, EPS4, n_bootstrap=20)
     assert np.isfinite(fit.log_efficiency).all()
+
+
+def test_intervals_include_the_doubt_about_the_form():
+    """Where most samples collapse, the held form alone would cover the truth at 1e10 Msun half the time."""
+    law = EVOLUTION.at(6)
+    truth = law.log_efficiency(np.array(REPORTED_LOG_MASS))
+    inside, collapsed = np.zeros(3), 0
+    seeds = 60
+    for seed in range(seeds):
+        generator = np.random.default_rng(seed)
+        x = generator.uniform(8.5, law.log_m_max, 200)
+        y = law.log_efficiency(x) + generator.normal(0, 0.25, 200)
+        fit = fit_double_power_law(x, 10**y, fixed_log_m0=law.log_m0, n_bootstrap=100, seed=seed)
+        errors = fit.bootstrap.log_efficiency
+        inside += (errors.p16 <= truth) & (truth <= errors.p84)
+        collapsed += fit.beta_redundant
+        assert 0.0 < fit.bootstrap.share_of_form <= 1.0
+    assert collapsed > seeds / 2
+    # three standard deviations of a share of 0.68 in so many seeds, and no bias below
+    assert np.all(inside / seeds > 0.68 - 3 * np.sqrt(0.68 * 0.32 / seeds))

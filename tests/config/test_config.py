@@ -1,3 +1,4 @@
+import fnmatch
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpost.config import InvalidConfigError, canonical_yaml, config_hash, load_config, preset_names, resolve
-from simpost.config.quantities import parse_quantity
+from simpost.config.analyses import load_analysis
+from simpost.config.quantities import OfHalo, parse_quantity
 from simpost.core.errors import ConfigError, SimpostError
 from simpost.emission.cloudy.settings import load_cloudy_config
 
@@ -88,6 +90,73 @@ def test_unknown_key_names_file_line_and_nearest(tmp_path):
     )
 
 
+STATED = {"line_of_sight": [1, 2, 3], "name": "a"}
+
+
+@pytest.mark.parametrize(
+    ("views", "line"),
+    [
+        (["x", STATED | {"upp": [1, 0, 0]}], "views.1.upp: found an unknown key, *; did you mean 'up'?"),
+        ([{"directions": 3, "name": "a"}], "views.0.name: found an unknown key, *; known: directions"),
+        (["x", STATED | {"up": [0, 0, 0]}], "views.1.up: found three zeros, expected a direction"),
+        ([STATED | {"up": [0, "a", 0]}], "views.0.up.1: found 'a', expected a valid number, *"),
+        ([STATED | {"up": [0, 1]}], "views.0.up.2: found nothing, expected this key is needed"),
+        ([{"line_of_sight": [1, 2, 3]}], "views.0.name: found nothing, expected this key is needed"),
+        ([STATED | {"up": [2, 4, 6]}], "views.0: found up [[]2.0, 4.0, 6.0] along line_of_sight *"),
+        (["w"], "views.0: found 'w', expected 'x', 'y', 'z', *"),
+    ],
+)
+def test_problems_inside_a_list_of_alternatives_are_named_as_written(views, line):
+    found = _errors({**MINIMAL, "views": views})
+    assert fnmatch.fnmatchcase(found, f"configuration, {line}"), found
+
+
+def test_unknown_key_in_a_list_has_its_line(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "snapshots: [a]\nviews:\n  - x\n  - line_of_sight: [1, 0, 0]\n    name: a\n    pu: [0, 0, 1]\n"
+    )
+    with pytest.raises(InvalidConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}, line 6, views.1.pu: found an unknown key")
+
+
+@pytest.mark.parametrize("text", ["0.6 R_200c", " 6e-1R_200c", "0.60 R_200c"])
+def test_lengths_may_be_stated_in_units_of_the_halo(text):
+    from ruamel.yaml import YAML
+
+    maps = {"width": text, "depth": "2 R_200c", "angular_momentum_radius": "0.1 R_200c", "pixel": "0.1 kpc"}
+    config = resolve({**MINIMAL, "maps": maps})
+    assert config.maps.width == OfHalo(0.6) and config.maps.depth == OfHalo(2.0)
+    assert "width: 0.6 R_200c\n" in canonical_yaml(config)
+    again = resolve(YAML(typ="safe").load(canonical_yaml(config)))
+    assert again == config and config_hash(again) == config_hash(config)
+    assert config_hash(config) != config_hash(resolve({**MINIMAL, "maps": maps | {"width": "0.6 kpc"}}))
+
+
+@pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        ({"width": "0.6 R_200"}, "maps.width: found '0.6 R_200', expected a length in pc, kpc, Mpc, or some"),
+        ({"width": 0.6}, "maps.width: found 0.6 without a unit, expected something like '0.6 kpc', or"),
+        ({"width": "0 R_200c"}, "maps.width: found 0, expected a positive, finite number"),
+        ({"depth": "inf R_200c"}, "maps.depth: found inf, expected a positive, finite number"),
+        ({"depth": "-1 R_200c"}, "maps.depth: found -1, expected a positive, finite number"),
+        ({"pixel": "0.1 R_200c"}, "maps.pixel: found '0.1 R_200c', expected a length in pc, kpc, Mpc"),
+        ({"kernel": "voronoi", "cube": {}}, "maps: found a 'cube' with 'kernel: voronoi', expected another"),
+        ({"kernel": "voronoy"}, "maps.kernel: found 'voronoy', expected 's25', 'support', "),
+    ],
+)
+def test_wrong_lengths_and_kernels_are_one_line(maps, words):
+    lines = _errors({**MINIMAL, "maps": maps})
+    assert words in lines and "\n" not in lines
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1025, 1.5, "all"])
+def test_threads_are_a_sensible_number(workers):
+    assert "workers: found" in _errors({**MINIMAL, "workers": workers})
+
+
 def test_every_problem_has_its_own_line():
     lines = _errors(
         {**MINIMAL, "maps": {"width": "5 Msun", "pixel": 30}, "emission": {"pdf": "mas", "pdf_b": 3}}
@@ -151,9 +220,10 @@ def test_file_wins_over_preset_and_preset_over_default():
     assert config.emission.cmb is False
 
 
-def test_hash_ignores_the_output_folder_only():
+def test_hash_ignores_the_output_folder_and_the_threads_only():
     base = config_hash(resolve(MINIMAL))
     assert config_hash(resolve({**MINIMAL, "output": "elsewhere"})) == base
+    assert config_hash(resolve({**MINIMAL, "workers": 7})) == base
     assert config_hash(resolve({**MINIMAL, "seed": 1})) != base
 
 
@@ -162,5 +232,6 @@ def test_presets_and_examples_are_valid():
         resolve({**MINIMAL, "preset": name})
     examples = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
     assert examples
+    others = {"cloudy_grid": load_cloudy_config, "shen2025": load_analysis}
     for path in examples:
-        (load_cloudy_config if path.stem == "cloudy_grid" else load_config)(path)
+        others.get(path.stem, load_config)(path)

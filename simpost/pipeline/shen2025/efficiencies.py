@@ -1,0 +1,110 @@
+"""Halo-scale efficiencies of all galaxies of a set at every target redshift, and their fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simpost.analysis.double_power_law_fit import DoublePowerLawFit, fit_double_power_law
+from simpost.analysis.efficiency import halo_efficiency
+from simpost.analysis.simulation_sets import CENTRAL, TARGET, EfficiencyFit, EfficiencyPoint
+from simpost.config.shen2025 import DoublePowerLawConfig, EfficiencyConfig
+from simpost.core.errors import InputError
+from simpost.pipeline.shen2025.histories import Simulation
+
+FEW = 5  # galaxies of a group below which its bootstrap says nothing
+
+
+@dataclass(eq=False)
+class Efficiencies:
+    """Points by target redshift, and why haloes are missing: one line each."""
+
+    points: dict[float, list[EfficiencyPoint]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def measure_efficiencies(simulations: list[Simulation], options: EfficiencyConfig) -> Efficiencies:
+    """Measure every clean central, and the main targets, at every redshift of the configuration."""
+    found = Efficiencies()
+    for redshift in options.redshifts:
+        points = found.points.setdefault(redshift, [])
+        for simulation in simulations:
+            points += _of_run(simulation, redshift, options, found.notes)
+    return found
+
+
+def fit_efficiencies(found: Efficiencies, options: DoublePowerLawConfig, seed: int) -> list[EfficiencyFit]:
+    """Fit a double power law to the points of each variant at each redshift."""
+    fits = []
+    for redshift, points in found.points.items():
+        for variant in dict.fromkeys(point.run.variant for point in points):
+            chosen = [point for point in points if point.run.variant == variant]
+            try:
+                fit = fit_double_power_law(
+                    [float(point.result.log_mass.median) for point in chosen],
+                    [float(point.result.efficiency.median) for point in chosen],
+                    [point.group for point in chosen],
+                    galaxy=[point.track.name for point in chosen],
+                    target_group=TARGET,
+                    fixed_log_m0=options.fixed_log_break.get(redshift),
+                    weights=options.weights,
+                    loss=options.loss,
+                    n_bootstrap=options.resamplings,
+                    seed=seed,
+                )
+                fits.append(EfficiencyFit(redshift, variant, fit, _caution(fit, options)))
+            except InputError as error:
+                fits.append(EfficiencyFit(redshift, variant, None, str(error)))
+    return fits
+
+
+def _caution(fit: DoublePowerLawFit, options: DoublePowerLawConfig) -> str:
+    """What errors of a fit do not say; empty if nothing."""
+    fewest = min(fit.n_points, key=lambda group: fit.n_points[group])
+    if len(fit.n_points) == 1 or options.weights == "equal_points" or fit.n_points[fewest] >= FEW:
+        return ""
+    return (
+        f"the {fit.n_points[fewest]} galaxies of group '{fewest}' carry half the weight and hardly vary in "
+        "resamples: errors are too small; use 'weights: equal_points'"
+    )
+
+
+def _of_run(
+    simulation: Simulation, redshift: float, options: EfficiencyConfig, notes: list[str]
+) -> list[EfficiencyPoint]:
+    """Points of one run; counts of what was left out go to `notes`."""
+    run, number = simulation.config, simulation.nearest(redshift)
+    left_out = {"contaminated": 0, "with one snapshot only": 0, "without a stellar mass": 0}
+    points = []
+    for root, track in simulation.tracks_at(number, options.least_mass).items():
+        is_target = root in simulation.target_roots
+        if track is None:
+            left_out["with one snapshot only"] += 1
+            continue
+        if not (is_target or options.contaminated) and simulation.is_clean_at(track, number) is False:
+            left_out["contaminated"] += 1
+            continue
+        if not np.all(np.isfinite(track.m_star)):
+            left_out["without a stellar mass"] += 1
+            continue
+        result = halo_efficiency(
+            track.name,
+            track.time,
+            track.m_halo,
+            track.m_star,
+            redshift,
+            simulation.cosmology,
+            is_bridged=track.is_bridged,
+            window=options.window,
+            spacing=options.segments,
+            dynamical_time_at=options.dynamical_time,
+            interpolation=options.interpolation,
+        )
+        group = TARGET if is_target else CENTRAL
+        points.append(EfficiencyPoint(simulation.label, group, track, result))
+    found = simulation.redshift(number)
+    for reason, count in left_out.items():
+        if count:
+            notes.append(f"{run.name}, z = {redshift:g}: {count} haloes {reason} left out (z = {found:.2f})")
+    return points

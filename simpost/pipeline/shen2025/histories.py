@@ -1,0 +1,243 @@
+"""The haloes of one simulation in time: tracks of all centrals, main targets, contamination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simpost.analysis.simulation_sets import RunLabel
+from simpost.config.shen2025 import SimulationConfig
+from simpost.core.cosmology import Cosmology
+from simpost.core.errors import InputError
+from simpost.snapshots.contamination import CoarseMatter, coarse_matter, contamination
+from simpost.snapshots.open import open_snapshot
+from simpost.snapshots.paths import snapshot_paths
+from simpost.snapshots.protocol import HaloCatalogue, Snapshot
+from simpost.snapshots.samples import resolve_sample
+from simpost.trees.forest import NOBODY, Forest, main_branch, tracks_of
+from simpost.trees.linking import link_snapshots
+from simpost.trees.measure import with_measured_masses
+from simpost.trees.open import open_forest
+from simpost.trees.track import Track
+
+SAME_EPOCH = 1e-4  # relative, of the scale factors of a tree's snapshot and a file
+
+
+@dataclass(eq=False)
+class Simulation:
+    """One run of the set, opened: its forest and what its snapshots say.
+
+    Attributes
+    ----------
+    config : SimulationConfig
+        As configured.
+    forest : Forest
+        Haloes of all snapshots and their links.
+    paths : dict of int to str
+        Snapshot files by their number in the forest; empty for a tree without snapshots.
+    notes : list of str
+        Facts a reader must know, one line each.
+    """
+
+    config: SimulationConfig
+    forest: Forest
+    paths: dict[int, str]
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def cosmology(self) -> Cosmology:
+        """The run's own; Omega_b of the configuration where the files have none."""
+        cosmology, stated = self.forest.cosmology, self.config.cosmology
+        if stated is not None and not cosmology.omega_b > 0.0:
+            cosmology = replace(cosmology, omega_b=stated.omega_b)
+        return cosmology
+
+    @property
+    def label(self) -> RunLabel:
+        """What tables and figures call the run."""
+        return RunLabel(self.config.name, self.config.level, self.config.variant)
+
+    @cached_property
+    def catalogues(self) -> dict[int, HaloCatalogue]:
+        """Halo catalogues by snapshot number, where a snapshot has one."""
+        found = {number: self.snapshot(number).haloes() for number in self.paths}
+        return {number: catalogue for number, catalogue in found.items() if catalogue is not None}
+
+    @cached_property
+    def _opened(self) -> dict[int, Snapshot]:
+        return {}
+
+    @cached_property
+    def _coarse(self) -> dict[int, CoarseMatter]:
+        return {}
+
+    @cached_property
+    def _tracks(self) -> dict[int, list[Track]]:
+        return {}
+
+    @property
+    def files(self) -> dict[int, Path]:
+        """Paths of the snapshots by number, samples unpacked."""
+        return {number: resolve_sample(path) for number, path in self.paths.items()}
+
+    def snapshot(self, number: int) -> Snapshot:
+        """Snapshot of the forest's number `number`."""
+        if number not in self._opened:
+            self._opened[number] = open_snapshot(self.paths[number])
+        return self._opened[number]
+
+    def nearest(self, redshift: float) -> int:
+        """Number of the forest's snapshot whose age is nearest to that of `redshift`."""
+        numbers = np.array(sorted(self.forest.outputs))
+        ages = self.cosmology.age(np.array([self.forest.outputs[int(n)] for n in numbers]))
+        return int(numbers[np.argmin(np.abs(ages - self.cosmology.age(1.0 / (1.0 + redshift))))])
+
+    def redshift(self, number: int) -> float:
+        """Redshift of a snapshot."""
+        return 1.0 / self.forest.outputs[number] - 1.0
+
+    def centrals(self, number: int, least_mass: float) -> list[int]:
+        """Rows of the centrals of a snapshot above a mass [Msun], most massive first."""
+        forest = self.forest
+        chosen = (forest.snapshot == number) & forest.is_central & (forest.m_200c >= least_mass)
+        rows = np.flatnonzero(chosen)
+        return [int(row) for row in rows[np.argsort(-forest.m_200c[rows], kind="stable")]]
+
+    def root(self, row: int) -> int:
+        """Row of a halo where its branch merges or the run ends."""
+        while (later := int(self.forest.descendant[row])) != NOBODY and (
+            self.forest.main_progenitor[later] == row
+        ):
+            row = later
+        return row
+
+    def track(self, row: int, number: int | None = None) -> Track | None:
+        """The track through a halo, from its first progenitor to where it merges or the run ends.
+
+        The piece that holds snapshot `number`, by default that of `row`; None without a second snapshot.
+        """
+        root = self.root(row)
+        if root not in self._tracks:
+            name = f"{self.config.name}/{self.forest.snapshot[root]}/{self.forest.identity[root]}"
+            self._tracks[root] = tracks_of(self.forest, root, self.catalogues or None, name)
+        at = int(self.forest.snapshot[row]) if number is None else number
+        found = (piece for piece in self._tracks[root] if at in piece.snapshot and len(piece) > 1)
+        return next(found, None)
+
+    def tracks_at(self, number: int, least_mass: float) -> dict[int, Track | None]:
+        """Tracks of the clean centrals of a snapshot and of the main targets, by the rows of their roots.
+
+        Haloes that were lost just there have their bridge; None where a halo has one snapshot only.
+        """
+        before = max((n for n in self.forest.outputs if self._is_before(n, number)), default=None)
+        rows = self.centrals(number, least_mass)
+        found = {self.root(row): self.track(row) for row in rows}
+        lost = [] if before is None else self.centrals(before, least_mass)
+        for row in [*self.target_roots, *lost]:
+            root, track = self.root(row), self.track(row, number)
+            if root not in found and track is not None:
+                found[root] = track
+        return found
+
+    def _is_before(self, number: int, other: int) -> bool:
+        return self.forest.outputs[number] < self.forest.outputs[other]
+
+    def is_clean(self, row: int) -> bool | None:
+        """Whether no low-resolution dark matter lies in R_200c; None where there is no snapshot to ask."""
+        number = int(self.forest.snapshot[row])
+        radius = self.cosmology.radius_within(self.forest.m_200c[row], self.forest.outputs[number])
+        return self._is_clean(number, self.forest.position[row], float(radius))
+
+    def is_clean_at(self, track: Track, number: int) -> bool | None:
+        """The same of a track at one of its snapshots, also a bridged one."""
+        step = int(np.flatnonzero(track.snapshot == number)[0])
+        return self._is_clean(number, track.position[step], float(track.r_halo[step]))
+
+    def _is_clean(self, number: int, position: NDArray[np.float64], radius: float) -> bool | None:
+        if number not in self.paths:
+            return None
+        snapshot = self.snapshot(number)
+        if number not in self._coarse:
+            self._coarse[number] = coarse_matter(snapshot)
+        coarse = self._coarse[number]
+        return len(coarse.mass) == 0 or contamination(snapshot, position, radius, coarse).is_clean
+
+    @cached_property
+    def target_roots(self) -> list[int]:
+        """Rows of the main targets: the most massive clean centrals of the last snapshot."""
+        last = max(self.forest.outputs, key=lambda number: self.forest.outputs[number])
+        rows: list[int] = []
+        for row in self.centrals(last, 0.0):
+            if len(rows) == self.config.targets:
+                break
+            if self.is_clean(row) is not False:
+                self._measure_missing_masses(row)
+                rows.append(row)
+        return rows
+
+    def _measure_missing_masses(self, root: int) -> None:
+        """M_200c around the halo itself where its group's is that of a neighbour FoF has bridged it with."""
+        branch = main_branch(self.forest, root)
+        missing = self.forest.snapshot[branch[~(self.forest.m_200c[branch] > 0.0)]].tolist()
+        paths = {number: self.paths[number] for number in missing if number in self.paths}
+        if paths:
+            self.forest = with_measured_masses(self.forest, root, paths)
+            self.notes.append(f"{self.forest.notes[-1]} (target, a satellite there)")
+
+
+def open_simulation(config: SimulationConfig) -> Simulation:
+    """Read the trees of a run, or link its subhaloes, and find its snapshots.
+
+    Raises
+    ------
+    InputError
+        No snapshot matches, a tree's snapshots are missing or of other epochs, fewer than two snapshots
+        and no tree.
+    """
+    paths = snapshot_paths(config.snapshots, f"runs.{config.name}.snapshots")
+    if config.trees is None:
+        if len(paths) < 2:
+            raise InputError(
+                f"runs.{config.name}",
+                f"{len(paths)} snapshot(s) and no trees",
+                "two snapshots or more, or merger trees",
+            )
+        forest = link_snapshots([resolve_sample(path) for path in paths], central="stellar")
+    else:
+        forest = open_forest(resolve_sample(config.trees), _stated(config))
+    simulation = Simulation(config, forest, _numbered(config, forest, paths), list(forest.notes))
+    if not simulation.paths:
+        simulation.notes.append("no snapshots: contamination not checked, nothing mapped")
+    return simulation
+
+
+def _stated(config: SimulationConfig) -> Cosmology | None:
+    stated = config.cosmology
+    return None if stated is None else Cosmology(**stated.model_dump())
+
+
+def _numbered(config: SimulationConfig, forest: Forest, paths: list[str]) -> dict[int, str]:
+    """Snapshots by their number in the forest, matched by epoch."""
+    numbered: dict[int, str] = {}
+    for path in paths:
+        scale = open_snapshot(path).info.scale_factor
+        number = _number_at(forest.outputs, scale)
+        if number is None:
+            raise InputError(
+                path,
+                f"a = {scale:.6g}",
+                f"an epoch of the trees of run '{config.name}'",
+                "the trees are of another run, or end before",
+            )
+        numbered[number] = path
+    return numbered
+
+
+def _number_at(outputs: Mapping[int, float], scale: float) -> int | None:
+    number = min(outputs, key=lambda n: abs(outputs[n] - scale))
+    return number if abs(outputs[number] / scale - 1.0) < SAME_EPOCH else None

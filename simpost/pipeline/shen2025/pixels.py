@@ -1,0 +1,229 @@
+"""Maps of the galaxies of a set, and the relation between gas and star formation in their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from simpost.analysis.halo import baryon_fraction
+from simpost.analysis.kennicutt_schmidt import (
+    distributions,
+    floor_of,
+    has_rate,
+    measure_relation,
+    pixels_of,
+)
+from simpost.analysis.simulation_sets import GalaxyPixels, PixelSample
+from simpost.config import Config, resolve
+from simpost.config.shen2025 import KennicuttSchmidtConfig, MapSettings
+from simpost.core.errors import InputError
+from simpost.pipeline.galaxy import Report
+from simpost.pipeline.run import run
+from simpost.pipeline.shen2025.histories import Simulation
+from simpost.products import GalaxyProduct
+from simpost.snapshots.regions import whole_box
+
+FARTHEST = 0.5  # in redshift: a snapshot further from the target stands for no target
+MANY = 100000  # galaxies of a snapshot: all
+
+
+@dataclass(frozen=True, eq=False)
+class MappedSnapshot:
+    """Products of one snapshot of one run, made for a target redshift."""
+
+    simulation: Simulation
+    target: float
+    redshift: float
+    products: list[GalaxyProduct]
+    particle_mass: float  # Msun, of a star particle; NaN without any
+
+
+@dataclass(frozen=True, eq=False)
+class _MapTask:
+    """A snapshot to map for a target redshift, and the smallest M_200c [Msun]."""
+
+    simulation: Simulation
+    target: float
+    number: int
+    least_mass: float
+
+
+@dataclass(eq=False)
+class PixelResults:
+    """Everything from pixels; lines of what went wrong or must be known."""
+
+    star_formation: str = ""
+    by_redshift: list[PixelSample] = field(default_factory=list)  # all runs of the first variant
+    by_run: list[PixelSample] = field(default_factory=list)
+    galaxies: list[GalaxyPixels] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def map_simulations(
+    simulations: list[Simulation],
+    settings: MapSettings,
+    options: KennicuttSchmidtConfig,
+    output: Path,
+    results: PixelResults,
+    report: Report,
+) -> list[MappedSnapshot]:
+    """Map every clean central above a share of the target's mass, in the snapshots nearest the redshifts.
+
+    Products go to `output`/RUN/SNAPSHOT, as `simpost run` makes them.
+    """
+    tasks = list(_tasks(simulations, options, results.notes))
+    mapped = []
+    for index, task in enumerate(tasks):
+
+        def within(stage: str, share: float, done: int = index) -> None:
+            report(stage, (done + share) / len(tasks))
+
+        made = run(_map_config(task, settings, output), within)
+        results.failures += made.failures
+        results.notes += [*made.warnings, *made.notes]
+        if made.products:
+            simulation, number = task.simulation, task.number
+            mass = simulation.config.particle_mass or _particle_mass(simulation, number)
+            redshift = simulation.redshift(number)
+            mapped.append(MappedSnapshot(simulation, task.target, redshift, made.products, mass))
+    return mapped
+
+
+def measure_pixels(
+    mapped: list[MappedSnapshot], options: KennicuttSchmidtConfig, results: PixelResults
+) -> None:
+    """Measure the relation by redshift and by run, and what each galaxy's pixels add up to."""
+    products = [product for snapshot in mapped for product in snapshot.products]
+    if not products:
+        results.notes.append("Kennicutt-Schmidt relation: no galaxy was mapped")
+        return
+    results.star_formation = _star_formation(products, options)
+    first = mapped[0].simulation.config.variant
+    for target in dict.fromkeys(snapshot.target for snapshot in mapped):
+        chosen = [snapshot for snapshot in mapped if snapshot.target == target]
+        together = [s for s in chosen if s.simulation.config.variant == first]
+        _add_sample(results.by_redshift, f"z = {target:g}", together, options, results)
+        for snapshot in chosen:
+            _add_sample(results.by_run, snapshot.simulation.config.name, [snapshot], options, results)
+            results.galaxies += [
+                _of_galaxy(snapshot, product, options, results) for product in snapshot.products
+            ]
+
+
+def _tasks(
+    simulations: list[Simulation], options: KennicuttSchmidtConfig, notes: list[str]
+) -> Iterable[_MapTask]:
+    for simulation in simulations:
+        taken: dict[int, float] = {}
+        for target in options.redshifts:
+            number = min(simulation.paths, key=lambda n: abs(simulation.redshift(n) - target), default=None)
+            name = f"{simulation.config.name}, z = {target:g}"
+            if number is None or abs(simulation.redshift(number) - target) > FARTHEST:
+                notes.append(f"{name}: no snapshot within {FARTHEST:g} in redshift, not mapped")
+                continue
+            if number in taken:
+                notes.append(f"{name}: its snapshot stands for z = {taken[number]:g} already")
+                continue
+            least = options.share_of_target_mass * _target_mass(simulation, number)
+            rows = simulation.centrals(number, least) if np.isfinite(least) else []
+            if not any(simulation.is_clean(row) for row in rows):
+                notes.append(f"{name}: no clean central as massive as the target asks for, not mapped")
+                continue
+            taken[number] = target
+            yield _MapTask(simulation, target, number, least)
+
+
+def _map_config(task: _MapTask, settings: MapSettings, output: Path) -> Config:
+    """What `simpost run` would be told."""
+    name, number = task.simulation.config.name, task.number
+    return resolve(
+        {
+            **settings.model_dump(mode="json"),
+            "snapshots": [task.simulation.paths[number]],
+            "galaxies": {
+                "finder": "catalogue",
+                "count": MANY,
+                "min_mass": f"{task.least_mass:.6g} Msun",
+                "uncontaminated": True,
+            },
+            "output": str(output / name / f"snapshot_{number:03d}"),
+        }
+    )
+
+
+def _target_mass(simulation: Simulation, number: int) -> float:
+    """Mass of the most massive main target at a snapshot [Msun]; NaN if none is there."""
+    tracks = [simulation.track(root, number) for root in simulation.target_roots]
+    masses = [float(t.m_halo[t.snapshot == number][0]) for t in tracks if t is not None]
+    return max(masses, default=float("nan"))
+
+
+def _particle_mass(simulation: Simulation, number: int) -> float:
+    """Median initial (else present) mass of the star particles of a snapshot [Msun]."""
+    snapshot = simulation.snapshot(number)
+    stars = snapshot.stars(whole_box(snapshot.info.box_size))
+    if stars.size == 0:
+        return float("nan")
+    return float(np.median(stars["initial_mass" if "initial_mass" in stars else "mass"]))
+
+
+def _star_formation(products: list[GalaxyProduct], options: KennicuttSchmidtConfig) -> str:
+    wanted = options.star_formation
+    if wanted != "auto":
+        return wanted
+    for kind in ("young_stars", "instantaneous"):
+        if has_rate(products, kind):
+            return kind
+    raise InputError(
+        "kennicutt_schmidt.star_formation",
+        "neither stars with ages nor rates of gas cells",
+        "one of them in every snapshot",
+    )
+
+
+def _add_sample(
+    samples: list[PixelSample],
+    label: str,
+    mapped: list[MappedSnapshot],
+    options: KennicuttSchmidtConfig,
+    results: PixelResults,
+) -> None:
+    products = [product for snapshot in mapped for product in snapshot.products]
+    if not products:
+        return
+    try:
+        pixels = pixels_of(products, options.phase, results.star_formation)
+        floor = 0.0
+        if results.star_formation == "young_stars":
+            heaviest = max(snapshot.particle_mass for snapshot in mapped)
+            floor = floor_of(heaviest, pixels) if np.isfinite(heaviest) else 0.0
+        relation = measure_relation(pixels, options.bin_width, floor, options.least_young_particles)
+        variant = mapped[0].simulation.config.variant
+        sample = PixelSample(label, variant, mapped[0].target, pixels, relation, *distributions(pixels))
+        samples.append(sample)
+    except InputError as error:
+        results.failures.append(f"Kennicutt-Schmidt relation, {label}: {error}")
+
+
+def _of_galaxy(
+    mapped: MappedSnapshot, product: GalaxyProduct, options: KennicuttSchmidtConfig, results: PixelResults
+) -> GalaxyPixels:
+    pixels = pixels_of([product], options.phase, results.star_formation)
+    galaxy = product.galaxy
+    baryons = baryon_fraction(mapped.simulation.cosmology) * float(galaxy["M_200c"])
+    return GalaxyPixels(
+        name=str(galaxy["id"]),
+        run=mapped.simulation.label,
+        target=mapped.target,
+        redshift=mapped.redshift,
+        m_200c=float(galaxy["M_200c"]),
+        supply=float(galaxy["M_neutral"]) / baryons,
+        supply_total=float(galaxy["M_gas"]) / baryons,
+        helium=bool(galaxy["helium"]),
+        depletion_time=pixels.depletion_time(),
+        effective_surface_density=pixels.effective_surface_density(),
+    )
