@@ -180,6 +180,9 @@ class Shen2025Config(Section):
     analysis: Literal["shen2025"] = Field(description="the paper")
     runs: list[SimulationConfig] = Field(min_length=1, description="simulations analysed together")
     maps: MapSettings | None = Field(None, description="default: no maps, no Kennicutt-Schmidt relation")
+    imf: Literal["salpeter", "kroupa", "chabrier"] = Field(
+        "chabrier", description="of the runs' stars (S25), to which relations in figures are converted"
+    )
     efficiency: EfficiencyConfig = Field(description="halo-scale efficiency")
     double_power_law: DoublePowerLawConfig = Field(
         default_factory=DoublePowerLawConfig, description="fit of efficiency over halo mass"

@@ -98,7 +98,7 @@ def test_efficiency_is_recomputed_from_the_growth_table(made):
 
 def test_supply_is_the_neutral_gas_of_the_product_over_the_baryons(made):
     galaxies = table(made, "galaxies")
-    product = read_product(made[1] / "maps" / "zoom" / "snapshot_007" / "arepo-zoom_halo-0" / "product.h5")
+    product = read_product(made[1] / "maps" / "zoom" / "snapshot_007" / "arepo-zoom_centre-0" / "product.h5")
     expected = product.galaxy["M_neutral"] / (0.0486 / 0.3089 * product.galaxy["M_200c"])
     assert galaxies["supply"][0] == pytest.approx(expected, rel=1e-12)
     assert galaxies["supply"][0] <= galaxies["supply_total"][0]

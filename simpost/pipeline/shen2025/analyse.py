@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simpost.analysis.simulation_sets import EfficiencyFit, EfficiencyPoint, InSituPoint, UVCurve
 from simpost.config import stamp
 from simpost.config.shen2025 import Shen2025Config
 from simpost.core.errors import InputError, SimpostError
@@ -15,10 +14,12 @@ from simpost.pipeline.galaxy import Report
 from simpost.pipeline.output import check_output, claim_output
 from simpost.pipeline.shen2025 import tables
 from simpost.pipeline.shen2025.efficiencies import fit_efficiencies, measure_efficiencies
-from simpost.pipeline.shen2025.histories import Simulation, open_simulation
+from simpost.pipeline.shen2025.found import Found
+from simpost.pipeline.shen2025.histories import open_simulation
 from simpost.pipeline.shen2025.luminosity import luminosity_functions
 from simpost.pipeline.shen2025.origins import in_situ_fractions
-from simpost.pipeline.shen2025.pixels import PixelResults, map_simulations, measure_pixels
+from simpost.pipeline.shen2025.pictures import draw_figures
+from simpost.pipeline.shen2025.pixels import map_simulations, measure_pixels
 
 
 @dataclass
@@ -31,18 +32,6 @@ class AnalysisResult:
     summary: str = ""
 
 
-@dataclass(eq=False)
-class _Found:
-    """Everything measured so far; what failed stays empty."""
-
-    simulations: list[Simulation] = field(default_factory=list)
-    points: dict[float, list[EfficiencyPoint]] = field(default_factory=dict)
-    fits: list[EfficiencyFit] = field(default_factory=list)
-    pixels: PixelResults = field(default_factory=PixelResults)
-    in_situ: list[InSituPoint] = field(default_factory=list)
-    curves: list[UVCurve] = field(default_factory=list)
-
-
 def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) -> AnalysisResult:
     """Run every step that the configuration asks for; a step that fails is a line, the others are whole.
 
@@ -52,7 +41,7 @@ def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) 
         No run can be read, or the output folder belongs to another configuration.
     """
     output = check_output(config.output, stamp(config))
-    result, found = AnalysisResult(), _Found()
+    result, found = AnalysisResult(), Found()
     _open(config, found, result, report)
     claim_output(output, stamp(config))
     steps: list[tuple[str, Callable[[], None]]] = [
@@ -61,21 +50,25 @@ def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) 
         ("in-situ fractions", lambda: _in_situ(config, found, result)),
         ("UV luminosity functions", lambda: _luminosity(config, found)),
     ]
-    for index, (name, step) in enumerate(steps):
-        report(name, 0.2 + 0.15 * index)
-        try:
-            step()
-        except SimpostError as error:
-            result.failures.append(f"{name}: {error}")
-    report("tables", 0.8)
-    result.notes = tables.together(result.notes)
-    _write_tables(found, output, result)
-    _write_summary(found, output, result)
+    try:
+        for index, (name, step) in enumerate(steps):
+            report(name, 0.2 + 0.15 * index)
+            try:
+                step()
+            except SimpostError as error:
+                result.failures.append(f"{name}: {error}")
+    finally:  # also when the analysis is stopped: what is done is written
+        report("tables", 0.8)
+        result.notes = tables.together(result.notes)
+        _write_tables(found, output, result)
+        _write_summary(found, output, result)
+    report("figures", 0.85)
+    result.files += draw_figures(found, config, output)
     report("done", 1.0)
     return result
 
 
-def _open(config: Shen2025Config, found: _Found, result: AnalysisResult, report: Report) -> None:
+def _open(config: Shen2025Config, found: Found, result: AnalysisResult, report: Report) -> None:
     for index, run in enumerate(config.runs):
         report(f"{run.name}: haloes", 0.2 * index / len(config.runs))
         try:
@@ -93,7 +86,7 @@ def _open(config: Shen2025Config, found: _Found, result: AnalysisResult, report:
         raise InputError("runs", "; ".join(result.failures), "a run that can be read")
 
 
-def _efficiencies(config: Shen2025Config, found: _Found, result: AnalysisResult) -> None:
+def _efficiencies(config: Shen2025Config, found: Found, result: AnalysisResult) -> None:
     measured = measure_efficiencies(found.simulations, config.efficiency)
     found.points = measured.points
     result.notes += measured.notes
@@ -101,7 +94,7 @@ def _efficiencies(config: Shen2025Config, found: _Found, result: AnalysisResult)
 
 
 def _pixels(
-    config: Shen2025Config, found: _Found, output: Path, result: AnalysisResult, report: Report
+    config: Shen2025Config, found: Found, output: Path, result: AnalysisResult, report: Report
 ) -> None:
     if config.kennicutt_schmidt is None or config.maps is None:
         return
@@ -118,19 +111,19 @@ def _pixels(
         result.failures += pixels.failures
 
 
-def _in_situ(config: Shen2025Config, found: _Found, result: AnalysisResult) -> None:
+def _in_situ(config: Shen2025Config, found: Found, result: AnalysisResult) -> None:
     if config.in_situ is not None:
         found.in_situ = in_situ_fractions(
             found.simulations, config.in_situ, config.efficiency, result.failures
         )
 
 
-def _luminosity(config: Shen2025Config, found: _Found) -> None:
+def _luminosity(config: Shen2025Config, found: Found) -> None:
     if config.uv_luminosity is not None:
         found.curves = luminosity_functions(config.uv_luminosity, found.fits)
 
 
-def _write_tables(found: _Found, output: Path, result: AnalysisResult) -> None:
+def _write_tables(found: Found, output: Path, result: AnalysisResult) -> None:
     points = [point for at_redshift in found.points.values() for point in at_redshift]
     tracks = list({point.track.name: point.track for point in points}.values())
     pixels = found.pixels
@@ -155,7 +148,7 @@ def _write_tables(found: _Found, output: Path, result: AnalysisResult) -> None:
             result.files.append(path)
 
 
-def _write_summary(found: _Found, output: Path, result: AnalysisResult) -> None:
+def _write_summary(found: Found, output: Path, result: AnalysisResult) -> None:
     lines = ["Halo-scale efficiency (Shen+2025 eq. 3)", *_indent(tables.fit_words(found.fits))]
     if found.pixels.by_redshift:
         lines += ["", "Kennicutt-Schmidt relation"]

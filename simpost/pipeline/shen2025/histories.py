@@ -116,6 +116,12 @@ class Simulation:
             row = later
         return row
 
+    def row_at(self, root: int, number: int) -> int | None:
+        """Row of a branch at a snapshot; None where it is not found there."""
+        branch = main_branch(self.forest, root)
+        found = branch[self.forest.snapshot[branch] == number]
+        return int(found[0]) if len(found) else None
+
     def track(self, row: int, number: int | None = None) -> Track | None:
         """The track through a halo, from its first progenitor to where it merges or the run ends.
 

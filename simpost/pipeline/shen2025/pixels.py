@@ -27,7 +27,6 @@ from simpost.products import GalaxyProduct
 from simpost.snapshots.regions import whole_box
 
 FARTHEST = 0.5  # in redshift: a snapshot further from the target stands for no target
-MANY = 100000  # galaxies of a snapshot: all
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +37,18 @@ class MappedSnapshot:
     target: float
     redshift: float
     products: list[GalaxyProduct]
+    names: list[str]  # RUN/SNAPSHOT/HALO of each product, as tracks are named
     particle_mass: float  # Msun, of a star particle; NaN without any
 
 
 @dataclass(frozen=True, eq=False)
 class _MapTask:
-    """A snapshot to map for a target redshift, and the smallest M_200c [Msun]."""
+    """A snapshot to map for a target redshift, and the rows of its galaxies in the forest."""
 
     simulation: Simulation
     target: float
     number: int
-    least_mass: float
+    rows: list[int]
 
 
 @dataclass(eq=False)
@@ -89,7 +89,8 @@ def map_simulations(
             simulation, number = task.simulation, task.number
             mass = simulation.config.particle_mass or _particle_mass(simulation, number)
             redshift = simulation.redshift(number)
-            mapped.append(MappedSnapshot(simulation, task.target, redshift, made.products, mass))
+            names = [_name(simulation, task.rows, product) for product in made.products]
+            mapped.append(MappedSnapshot(simulation, task.target, redshift, made.products, names, mass))
     return mapped
 
 
@@ -110,7 +111,8 @@ def measure_pixels(
         for snapshot in chosen:
             _add_sample(results.by_run, snapshot.simulation.config.name, [snapshot], options, results)
             results.galaxies += [
-                _of_galaxy(snapshot, product, options, results) for product in snapshot.products
+                _of_galaxy(snapshot, name, product, options, results)
+                for name, product in zip(snapshot.names, snapshot.products, strict=True)
             ]
 
 
@@ -129,30 +131,44 @@ def _tasks(
                 notes.append(f"{name}: its snapshot stands for z = {taken[number]:g} already")
                 continue
             least = options.share_of_target_mass * _target_mass(simulation, number)
-            rows = simulation.centrals(number, least) if np.isfinite(least) else []
-            if not any(simulation.is_clean(row) for row in rows):
+            rows = _galaxies(simulation, number, least) if np.isfinite(least) else []
+            if not rows:
                 notes.append(f"{name}: no clean central as massive as the target asks for, not mapped")
                 continue
             taken[number] = target
-            yield _MapTask(simulation, target, number, least)
+            yield _MapTask(simulation, target, number, rows)
+
+
+def _galaxies(simulation: Simulation, number: int, least_mass: float) -> list[int]:
+    """Clean centrals of a snapshot above a mass, and the main targets even as satellites of FoF's bridges."""
+    rows = simulation.centrals(number, least_mass)
+    branches = [simulation.row_at(root, number) for root in simulation.target_roots]
+    rows += [row for row in branches if row is not None and row not in rows]
+    return [row for row in rows if simulation.is_clean(row)]
 
 
 def _map_config(task: _MapTask, settings: MapSettings, output: Path) -> Config:
     """What `simpost run` would be told."""
     name, number = task.simulation.config.name, task.number
+    places = task.simulation.forest.position[task.rows]
     return resolve(
         {
             **settings.model_dump(mode="json"),
             "snapshots": [task.simulation.paths[number]],
             "galaxies": {
-                "finder": "catalogue",
-                "count": MANY,
-                "min_mass": f"{task.least_mass:.6g} Msun",
-                "uncontaminated": True,
+                "finder": "centres",
+                "centres": [[f"{x:.12g} kpc" for x in place] for place in places.tolist()],
             },
             "output": str(output / name / f"snapshot_{number:03d}"),
         }
     )
+
+
+def _name(simulation: Simulation, rows: list[int], product: GalaxyProduct) -> str:
+    """Name of the halo a product is of: products are called after their place among the centres."""
+    row = rows[int(str(product.galaxy["id"]).rpartition("-")[2])]
+    forest = simulation.forest
+    return f"{simulation.config.name}/{forest.snapshot[row]}/{forest.identity[row]}"
 
 
 def _target_mass(simulation: Simulation, number: int) -> float:
@@ -210,13 +226,17 @@ def _add_sample(
 
 
 def _of_galaxy(
-    mapped: MappedSnapshot, product: GalaxyProduct, options: KennicuttSchmidtConfig, results: PixelResults
+    mapped: MappedSnapshot,
+    name: str,
+    product: GalaxyProduct,
+    options: KennicuttSchmidtConfig,
+    results: PixelResults,
 ) -> GalaxyPixels:
     pixels = pixels_of([product], options.phase, results.star_formation)
     galaxy = product.galaxy
     baryons = baryon_fraction(mapped.simulation.cosmology) * float(galaxy["M_200c"])
     return GalaxyPixels(
-        name=str(galaxy["id"]),
+        name=name,
         run=mapped.simulation.label,
         target=mapped.target,
         redshift=mapped.redshift,
