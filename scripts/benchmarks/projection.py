@@ -155,9 +155,9 @@ def _smoothed(some: Particles, n_pixels: int, backend: str, rounds: int) -> Iter
     yield from compare(f"{case}, projected 3-D kernel", Competitor(ours, n), flat, rounds, wrong)
     if n_pixels <= MANY_PIXELS:
         ours = smoothed_map(some, n_pixels, backend, quantities=MANY)
-        yield from compare(
-            f"{case}, {MANY} quantities", Competitor(ours, n), {"simpost, one quantity": one}, rounds
-        )
+        wrong = smoothed_error(ours, some, n_pixels, FLAT)
+        alone = {"simpost, one quantity": one}
+        yield from compare(f"{case}, {MANY} quantities", Competitor(ours, n), alone, rounds, wrong)
 
 
 def _pyramid(some: Particles, n_pixels: int, rounds: int) -> Iterator[Record]:
