@@ -14,6 +14,7 @@ import click
 
 from simpost.cli.main import simpost
 from simpost.config import Config, preset_names
+from simpost.config.shen2025 import Shen2025Config
 from simpost.products.schema import schema_markdown
 from simpost.snapshots.columns import COLUMNS
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
+# blocks of an analysis that are those of a run
+ELSEWHERE = ("maps.reader", "maps.views", "maps.maps", "maps.ism", "maps.emission")
 ROOT = Path(__file__).resolve().parents[1]
 _NARROW = 88  # characters of a line of help
 
@@ -83,19 +86,43 @@ def configuration_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+def analyses_markdown() -> str:
+    """Return every key of the configurations of `simpost fit`."""
+    schema = Shen2025Config.model_json_schema()
+    example: dict[str, Any] = {"analysis": "shen2025", "runs": [{"name": "-", "trees": "-"}]}
+    example |= {"efficiency": {"redshifts": [6]}, "maps": {"maps": {}}}
+    example |= {"kennicutt_schmidt": {"redshifts": [6]}, "in_situ": {"redshifts": [6]}, "uv_luminosity": {}}
+    defaults = Shen2025Config.model_validate(example).model_dump(mode="json")
+    lines = [
+        "# Analyses",
+        "",
+        "What `simpost fit` takes: a YAML file whose key `analysis` names the paper. Quantities are written",
+        "with their unit. How to use it: [Shen+2025, whole](../how-to/shen2025.md).",
+        "",
+        "S25 is Shen et al. 2025, S24b Shen et al. 2024 (MNRAS 533, 3923). The keys of `maps.maps`,",
+        "`maps.ism`, `maps.emission` and `maps.reader` are those of [a run](configuration.md).",
+    ]
+    return "\n".join(lines + _section("shen2025", schema, schema, defaults, [], ELSEWHERE)) + "\n"
+
+
 def _section(
-    title: str, model: dict[str, Any], schema: dict[str, Any], defaults: Any, keys: list[str]
+    title: str,
+    model: dict[str, Any],
+    schema: dict[str, Any],
+    defaults: Any,
+    keys: list[str],
+    elsewhere: tuple[str, ...] = (),
 ) -> list[str]:
-    """Table of one block of keys, followed by the blocks inside it."""
+    """Table of one block of keys, followed by the blocks inside it but for those described elsewhere."""
     lines = ["", f"## {title}", "", "| key | value | default | meaning |", "|---|---|---|---|"]
     blocks = []
     for key, entry in model["properties"].items():
         inner, path = _model_of(entry, schema), [*keys, key]
         needed = key in model.get("required", [])
-        default = "" if defaults is None else defaults.get(key)
+        default = _of_list(entry) if defaults is None else defaults.get(key)
         if inner is not None:
             value, shown = "a block of keys, below", "none" if default is None else "as below"
-            blocks.append((f"`{'.'.join(path)}`", inner, schema, default, path))
+            blocks.append((f"`{'.'.join(path)}`", inner, schema, default or None, path))
         else:
             value, shown = _value(entry, schema), "needed" if needed else _default(default)
             blocks += [
@@ -104,8 +131,14 @@ def _section(
             ]
         lines.append(f"| `{key}` | {value} | {shown} | {entry.get('description', '')} |")
     for block in blocks:
-        lines += _section(*block)
+        if ".".join(block[-1]) not in elsewhere:
+            lines += _section(*block, elsewhere)
     return lines
+
+
+def _of_list(entry: dict[str, Any]) -> Any:
+    """Default of a key of blocks in a list; quantities have it in the internal unit: not shown."""
+    return "" if "examples" in entry else entry.get("default", "")
 
 
 def _model_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -119,7 +152,8 @@ def _model_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] |
 
 def _blocks_in(entry: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
     """The models that entries of a list may be."""
-    options = entry.get("items", {}).get("oneOf", ())
+    items = entry.get("items", {})
+    options = items.get("oneOf", (items,))
     found = (_model_of(option, schema) for option in options)
     return [model for model in found if model is not None]
 
@@ -193,6 +227,7 @@ def product_markdown() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli_markdown,
     "reference/configuration.md": configuration_markdown,
+    "reference/analyses.md": analyses_markdown,
     "reference/columns.md": columns_markdown,
     "reference/product-schema.md": product_markdown,
     "contributing.md": lambda: (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),

@@ -245,5 +245,5 @@ def _colossus_version() -> str:
         return version("colossus")
     except PackageNotFoundError:
         raise InputError(
-            "halo mass function", "no colossus", "the optional extra `haloes`", "pip install simpost[haloes]"
+            "halo mass function", "no colossus", "a dependency of simpost", "pip install colossus"
         ) from None

@@ -4,6 +4,7 @@ import pytest
 from pages import ROOT, blocks
 
 from simpost.config import config_hash, load_config
+from simpost.config.analyses import load_analysis
 
 CONFIGURATIONS = blocks("yaml")
 
@@ -12,7 +13,10 @@ CONFIGURATIONS = blocks("yaml")
 def test_configuration_is_valid(block, tmp_path):
     path = tmp_path / "shown.yaml"
     path.write_text(block.text, encoding="utf-8")
-    assert load_config(path).snapshots
+    if "analysis:" in block.text:
+        assert load_analysis(path).runs
+    else:
+        assert load_config(path).snapshots
 
 
 def test_tutorial_shows_the_quickstart(tmp_path):
