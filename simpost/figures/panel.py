@@ -224,8 +224,17 @@ def _label_short_range(frame: Axes, low: float, high: float) -> None:
     if high / low > 10**SHORT_RANGE_DEX:
         return
     frame.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    frame.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    frame.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     frame.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(value: float) -> str:
+    """A number of one digit: plain where it is short, else with its power of ten."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    digit, _, power = f"{value:.0e}".partition("e")
+    factor = "" if digit == "1" else rf"{digit}\!\times\!"
+    return rf"${factor}10^{{{int(power)}}}$"
 
 
 def _draw_scale_bar(axis: Axes, half: float, gas: NDArray[np.float64]) -> None:

@@ -15,6 +15,7 @@ from simpost.core.errors import InputError
 from simpost.figures.panel import (
     SCALE_BAR,
     _readable,
+    _short,
     colour_limits,
     galaxy_figure,
     galaxy_panel,
@@ -195,3 +196,18 @@ def test_home_stays_clean_and_pyplot_unused(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "p.png")], env=environment, check=True)
     assert not list(home.iterdir())
     assert (cache / "matplotlib").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.2, "0.2"),
+        (50.0, "50"),
+        (5e4, "50000"),
+        (5e5, r"$5\!\times\!10^{5}$"),
+        (1e6, "$10^{6}$"),
+        (2e-5, r"$2\!\times\!10^{-5}$"),
+    ],
+)
+def test_numbers_on_a_short_colour_bar_are_of_one_kind(value, text):
+    assert _short(value) == text
