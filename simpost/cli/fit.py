@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from simpost.cli.main import print_json
+from simpost.cli.progress import with_progress
 from simpost.core.errors import EXIT_OK, EXIT_TASKS_FAILED, EXIT_WRONG_INPUT
 
 if TYPE_CHECKING:
     from simpost.config.shen2025 import Shen2025Config
+    from simpost.pipeline.galaxy import Report
     from simpost.pipeline.shen2025 import AnalysisResult
 
 
@@ -29,7 +31,7 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     config = load_analysis(config_path)
     if output:
         config = config.model_copy(update={"output": output})
-    result = _analyse(config, quiet)
+    result = with_progress(lambda report: _analyse(config, report), quiet)
     for note in [] if quiet else result.notes:
         click.echo(f"note: {note}", err=True)
     for failure in result.failures:
@@ -44,15 +46,7 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     return EXIT_OK
 
 
-def _analyse(config: Shen2025Config, quiet: bool) -> AnalysisResult:
-    from simpost.cli.progress import Progress
+def _analyse(config: Shen2025Config, report: Report) -> AnalysisResult:
+    from simpost.pipeline.shen2025 import analyse
 
-    if quiet:
-        from simpost.pipeline.shen2025 import analyse
-
-        return analyse(config)
-    with Progress() as progress:
-        progress.report("starting", 0.0)
-        from simpost.pipeline.shen2025 import analyse
-
-        return analyse(config, progress.report)
+    return analyse(config, report)

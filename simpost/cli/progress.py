@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 _LINE_EVERY = 0.1  # of the whole, between two lines of one stage in a log
 
@@ -50,3 +53,12 @@ class Progress:
             seconds = time.monotonic() - self._start
             print(f"[{seconds:7.1f} s] {share:4.0%} {stage}", file=sys.stderr, flush=True)
             self._last, self._printed = stage, share
+
+
+def with_progress(work: Callable[[Callable[[str, float], None]], Result], quiet: bool) -> Result:
+    """Call `work` with what it reports its progress to: shown from its first import on, or nowhere."""
+    if quiet:
+        return work(lambda stage, share: None)
+    with Progress() as progress:
+        progress.report("starting", 0.0)
+        return work(progress.report)

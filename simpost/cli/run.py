@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from simpost.cli.main import print_json
+from simpost.cli.progress import with_progress
 from simpost.core.errors import EXIT_OK, EXIT_TASKS_FAILED, EXIT_WRONG_INPUT
 
 if TYPE_CHECKING:
     from simpost.config import Config
+    from simpost.pipeline.galaxy import Report
     from simpost.pipeline.run import RunResult
     from simpost.products import GalaxyProduct
 
@@ -31,7 +33,7 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     config = load_config(config_path)
     if output:
         config = config.model_copy(update={"output": output})
-    result = _run(config, quiet)
+    result = with_progress(lambda report: _run(config, report), quiet)
     for note in [] if quiet else result.notes:
         click.echo(f"note: {note}", err=True)
     for warning in result.warnings:
@@ -56,18 +58,10 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     return EXIT_OK
 
 
-def _run(config: Config, quiet: bool) -> RunResult:
-    from simpost.cli.progress import Progress
+def _run(config: Config, report: Report) -> RunResult:
+    from simpost.pipeline import run
 
-    if quiet:
-        from simpost.pipeline import run
-
-        return run(config)
-    with Progress() as progress:
-        progress.report("starting", 0.0)
-        from simpost.pipeline import run
-
-        return run(config, progress.report)
+    return run(config, report)
 
 
 def _print_coverage(products: list[GalaxyProduct]) -> None:
