@@ -232,6 +232,10 @@ def test_presets_and_examples_are_valid():
         resolve({**MINIMAL, "preset": name})
     examples = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
     assert examples
-    others = {"cloudy_grid": load_cloudy_config, "shen2025": load_analysis}
+    others = {
+        "cloudy_grid": load_cloudy_config,
+        "shen2025": load_analysis,
+        "shen2025_synthetic": load_analysis,
+    }
     for path in examples:
         others.get(path.stem, load_config)(path)

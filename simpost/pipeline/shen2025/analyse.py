@@ -114,7 +114,7 @@ def _pixels(
 def _in_situ(config: Shen2025Config, found: Found, result: AnalysisResult) -> None:
     if config.in_situ is not None:
         found.in_situ = in_situ_fractions(
-            found.simulations, config.in_situ, config.efficiency, result.failures
+            found.simulations, config.in_situ, config.efficiency, result.notes, result.failures
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from simpost.trees.measure import with_measured_masses
 from simpost.trees.open import open_forest
 from simpost.trees.track import Track
 
+FARTHEST = 0.5  # in redshift: a snapshot further from the target does not stand for it (S25 Fig. 2: z +- 0.5)
 SAME_EPOCH = 1e-4  # relative, of the scale factors of a tree's snapshot and a file
 
 
@@ -96,6 +97,11 @@ class Simulation:
         numbers = np.array(sorted(self.forest.outputs))
         ages = self.cosmology.age(np.array([self.forest.outputs[int(n)] for n in numbers]))
         return int(numbers[np.argmin(np.abs(ages - self.cosmology.age(1.0 / (1.0 + redshift))))])
+
+    def standing_for(self, redshift: float, among: Collection[int]) -> int | None:
+        """Number of the snapshot `among` some that is nearest in redshift; None beyond 0.5."""
+        number = min(among, key=lambda n: abs(self.redshift(n) - redshift), default=None)
+        return number if number is not None and abs(self.redshift(number) - redshift) <= FARTHEST else None
 
     def redshift(self, number: int) -> float:
         """Redshift of a snapshot."""

@@ -22,11 +22,9 @@ from simpost.config.shen2025 import KennicuttSchmidtConfig, MapSettings
 from simpost.core.errors import InputError
 from simpost.pipeline.galaxy import Report
 from simpost.pipeline.run import run
-from simpost.pipeline.shen2025.histories import Simulation
+from simpost.pipeline.shen2025.histories import FARTHEST, Simulation
 from simpost.products import GalaxyProduct
 from simpost.snapshots.regions import whole_box
-
-FARTHEST = 0.5  # in redshift: a snapshot further from the target stands for no target
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +120,9 @@ def _tasks(
     for simulation in simulations:
         taken: dict[int, float] = {}
         for target in options.redshifts:
-            number = min(simulation.paths, key=lambda n: abs(simulation.redshift(n) - target), default=None)
+            number = simulation.standing_for(target, simulation.paths)
             name = f"{simulation.config.name}, z = {target:g}"
-            if number is None or abs(simulation.redshift(number) - target) > FARTHEST:
+            if number is None:
                 notes.append(f"{name}: no snapshot within {FARTHEST:g} in redshift, not mapped")
                 continue
             if number in taken:
