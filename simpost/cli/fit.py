@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simpost.cli.main import print_json
+from simpost.cli.main import print_json, with_output
 from simpost.cli.progress import with_progress
 from simpost.core.errors import EXIT_OK, EXIT_TASKS_FAILED, EXIT_WRONG_INPUT
 
@@ -29,18 +29,19 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     from simpost.config.analyses import load_analysis
 
     config = load_analysis(config_path)
-    if output:
-        config = config.model_copy(update={"output": output})
+    config = with_output(config, output)
     result = with_progress(lambda report: _analyse(config, report), quiet)
     for note in [] if quiet else result.notes:
         click.echo(f"note: {note}", err=True)
     for failure in result.failures:
         click.echo(f"error: {failure}", err=True)
     if as_json:
-        print_json({"files": [str(path) for path in result.files], "failures": result.failures})
+        files = [str(path) for path in result.files]
+        print_json({"files": files, "failures": result.failures, "notes": result.notes})
     elif result.files:
         click.echo(result.summary)
-        click.echo(f"results in {config.output}: summary.txt, *.ecsv, *.png")
+        kinds = sorted({path.suffix for path in result.files})
+        click.echo(f"results in {config.output}: {len(result.files)} files ({', '.join(kinds)})")
     if result.failures:
         return EXIT_TASKS_FAILED if result.files else EXIT_WRONG_INPUT
     return EXIT_OK

@@ -7,11 +7,14 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from simpost.core.errors import EXIT_BUG, EXIT_WRONG_INPUT, SimpostError
+from simpost.core.errors import EXIT_BUG, EXIT_WRONG_INPUT, InputError, SimpostError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # verb: (module, what it does); the words stand here so that --help imports nothing
 _VERBS = {
@@ -86,6 +89,18 @@ def _write_traceback() -> str:
     except OSError:
         return traceback.format_exc()
     return f"please report it with {path}"
+
+
+Model = TypeVar("Model", bound="BaseModel")
+
+
+def with_output(config: Model, output: str | None) -> Model:
+    """The configuration with its output folder replaced, where the option was given."""
+    if output is None:
+        return config
+    if not output:
+        raise InputError("--output", "an empty name", "a folder")
+    return config.model_copy(update={"output": output})
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simpost.cli.main import print_json
+from simpost.cli.main import print_json, with_output
 from simpost.cli.progress import with_progress
 from simpost.core.errors import EXIT_OK, EXIT_TASKS_FAILED, EXIT_WRONG_INPUT
 
@@ -31,8 +31,7 @@ def command(config_path: str, output: str | None, as_json: bool, quiet: bool) ->
     from simpost.config import load_config
 
     config = load_config(config_path)
-    if output:
-        config = config.model_copy(update={"output": output})
+    config = with_output(config, output)
     result = with_progress(lambda report: _run(config, report), quiet)
     for note in [] if quiet else result.notes:
         click.echo(f"note: {note}", err=True)

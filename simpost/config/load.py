@@ -37,6 +37,10 @@ def load_config(path: str | Path) -> Config:
     """
     path = user_path(str(path), "configuration")
     raw = read_yaml(path)
+    if "analysis" in raw:
+        raise ConfigError(
+            path, "the configuration of an analysis", "that of a run", "use it with `simpost fit`"
+        )
     return resolve(raw, str(path))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from simpost.config.models import (
     EmissionConfig,
@@ -16,7 +17,16 @@ from simpost.config.models import (
 )
 from simpost.config.quantities import Mass, Velocity
 
-Redshift = float
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,59}")  # safe in any file system
+
+
+def _rising(value: list[float]) -> list[float]:
+    if not value or any(z < 0 for z in value) or len(set(value)) != len(value):
+        raise ValueError(f"{value}; expected: one or more different redshifts, none below zero")
+    return sorted(value)
+
+
+Redshifts = Annotated[list[float], AfterValidator(_rising)]
 
 
 class CosmologyConfig(Section):
@@ -31,7 +41,7 @@ class CosmologyConfig(Section):
 class SimulationConfig(Section):
     """One simulation of the set: its snapshots in time, and how its haloes are followed."""
 
-    name: str = Field(min_length=1, max_length=60, description="label in tables and figures")
+    name: str = Field(description="label in tables, figures and paths; letters, digits, space and _ . + -")
     snapshots: list[str] = Field(
         [], description="paths, globs, or sample:NAME, in any order; none only where `trees` hold the stars"
     )
@@ -51,6 +61,15 @@ class SimulationConfig(Section):
         description="initial mass of a star particle, for the resolution floor; "
         "default: the median of the star particles",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _is_file_name(cls, value: str) -> str:
+        if not _RUN_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value[:60]!r}; expected: up to 60 letters, digits, spaces, _ . + -, a letter or digit first"
+            )
+        return value
 
     @model_validator(mode="after")
     def _has_something(self) -> SimulationConfig:
@@ -72,7 +91,7 @@ class MapSettings(Section):
 class EfficiencyConfig(Section):
     """Halo-scale efficiency along the main-progenitor track (S25 section 3)."""
 
-    redshifts: list[Redshift] = Field(min_length=1, description="target redshifts (S25: 4 to 14)")
+    redshifts: Redshifts = Field(description="target redshifts (S25: 4 to 14)")
     window: Literal["half", "full"] = Field(
         "half", description="segments within 2 t_dyn to both sides of the target, or 2 t_dyn in all"
     )
@@ -83,13 +102,6 @@ class EfficiencyConfig(Section):
     )
     least_mass: Mass = Field(1e8, description="smallest M_200c at the target redshift (S25: 1e8 Msun)")
     contaminated: bool = Field(False, description="keep haloes with low-resolution particles inside R_200c")
-
-    @field_validator("redshifts")
-    @classmethod
-    def _rise(cls, value: list[float]) -> list[float]:
-        if any(z < 0 for z in value) or len(set(value)) != len(value):
-            raise ValueError(f"{value}; expected: different redshifts, zero or more")
-        return sorted(value)
 
 
 class DoublePowerLawConfig(Section):
@@ -110,7 +122,7 @@ class DoublePowerLawConfig(Section):
 class KennicuttSchmidtConfig(Section):
     """Pixels of neutral gas and star formation (S25 section 4)."""
 
-    redshifts: list[Redshift] = Field(min_length=1, description="the nearest snapshot of each run is mapped")
+    redshifts: Redshifts = Field(description="the nearest snapshot of each run is mapped")
     share_of_target_mass: float = Field(
         0.5, gt=0, le=1, description="smallest M_200c over that of the main target (S25: 0.5)"
     )
@@ -133,14 +145,14 @@ class KennicuttSchmidtConfig(Section):
 class InSituConfig(Section):
     """Share of the stars that formed in the main progenitor (S25 section 5.1)."""
 
-    redshifts: list[Redshift] = Field(min_length=1, description="target redshifts")
+    redshifts: Redshifts = Field(description="target redshifts")
     definition: Literal["halo", "subhalo"] = Field("halo", description="born in R_200c, or in the subhalo")
 
 
 class UVLuminosityConfig(Section):
     """UV luminosity functions (S25 section 5.3)."""
 
-    redshifts: list[Redshift] = Field([12.0, 14.0], min_length=1, description="one panel each (S25: 12, 14)")
+    redshifts: Redshifts = Field([12.0, 14.0], description="one panel each (S25: 12, 14)")
     log_mass_caps: list[float] = Field(
         [10.0, 12.0],
         description="log10 of halo masses [Msun] beyond which the efficiency stays constant, one curve each "
@@ -202,9 +214,16 @@ class Shen2025Config(Section):
             raise ValueError(f"more than one run '{twice[0]}'; expected: names of their own")
         return value
 
-    @field_validator("kennicutt_schmidt")
-    @classmethod
-    def _has_maps(cls, value: KennicuttSchmidtConfig | None, info: object) -> KennicuttSchmidtConfig | None:
-        if value is not None and getattr(info, "data", {}).get("maps") is None:
-            raise ValueError("'kennicutt_schmidt' without 'maps'; expected: both")
-        return value
+    @model_validator(mode="after")
+    def _maps_are_for_pixels(self) -> Shen2025Config:
+        if (self.kennicutt_schmidt is None) != (self.maps is None):
+            raise ValueError("one of 'kennicutt_schmidt' and 'maps'; expected: both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _fixed_breaks_are_of_targets(self) -> Shen2025Config:
+        stray = set(self.double_power_law.fixed_log_break) - set(self.efficiency.redshifts)
+        if stray and "fixed_log_break" in self.double_power_law.model_fields_set:
+            redshifts = ", ".join(f"{z:g}" for z in sorted(stray))
+            raise ValueError(f"fixed_log_break at z = {redshifts}; expected: redshifts of 'efficiency'")
+        return self

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +115,21 @@ def test_light_from_outside_the_line_table_warns_or_refuses(tmp_path, limit, cod
     assert len(lines) == 1
     assert lines[0].startswith("warning: " if code == 0 else "error: ")
     assert (tmp_path / "out" / "summary.ecsv").exists() == (code == 0)
+
+
+@pytest.mark.parametrize(("verb", "config"), [("run", "quickstart"), ("fit", "shen2025")])
+def test_an_empty_output_folder_is_refused(verb, config):
+    path = Path(__file__).parents[2] / "configs" / f"{config}.yaml"
+    result = simpost(verb, str(path), "--output", "", "--quiet")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: --output: found an empty name")
+
+
+def test_configurations_of_run_and_fit_are_told_apart():
+    configs = Path(__file__).parents[2] / "configs"
+    result = simpost("run", str(configs / "shen2025.yaml"), "--quiet")
+    assert result.returncode == 2
+    assert "`simpost fit`" in result.stderr and len(result.stderr.splitlines()) == 1
+    result = simpost("fit", str(configs / "quickstart.yaml"), "--quiet")
+    assert result.returncode == 2
+    assert "no key 'analysis'" in result.stderr and len(result.stderr.splitlines()) == 1

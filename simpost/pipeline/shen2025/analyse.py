@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simpost.config import stamp
 from simpost.config.shen2025 import Shen2025Config
-from simpost.core.errors import InputError, SimpostError
+from simpost.core.errors import SimpostError
 from simpost.core.files import write_whole
 from simpost.pipeline.galaxy import Report
 from simpost.pipeline.output import check_output, claim_output
@@ -20,6 +20,10 @@ from simpost.pipeline.shen2025.luminosity import luminosity_functions
 from simpost.pipeline.shen2025.origins import in_situ_fractions
 from simpost.pipeline.shen2025.pictures import draw_figures
 from simpost.pipeline.shen2025.pixels import map_simulations, measure_pixels
+
+
+class UnreadableRunsError(SimpostError):
+    """No run of the set can be read: one line for each."""
 
 
 @dataclass
@@ -37,8 +41,8 @@ def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) 
 
     Raises
     ------
-    InputError
-        No run can be read, or the output folder belongs to another configuration.
+    UnreadableRunsError, InputError
+        No run can be read; the output folder belongs to another configuration.
     """
     output = check_output(config.output, stamp(config))
     result, found = AnalysisResult(), Found()
@@ -48,8 +52,9 @@ def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) 
         ("efficiencies", lambda: _efficiencies(config, found, result)),
         ("maps and pixels", lambda: _pixels(config, found, output, result, report)),
         ("in-situ fractions", lambda: _in_situ(config, found, result)),
-        ("UV luminosity functions", lambda: _luminosity(config, found)),
+        ("UV luminosity functions", lambda: _luminosity(config, found, result)),
     ]
+    left = [name for name, _ in steps]
     try:
         for index, (name, step) in enumerate(steps):
             report(name, 0.2 + 0.15 * index)
@@ -57,7 +62,10 @@ def analyse(config: Shen2025Config, report: Report = lambda stage, share: None) 
                 step()
             except SimpostError as error:
                 result.failures.append(f"{name}: {error}")
+            left.remove(name)
     finally:  # also when the analysis is stopped: what is done is written
+        if left:
+            result.failures.append(f"stopped: {', '.join(left)} not done")
         report("tables", 0.8)
         result.notes = tables.together(result.notes)
         _write_tables(found, output, result)
@@ -83,7 +91,18 @@ def _open(config: Shen2025Config, found: Found, result: AnalysisResult, report: 
             )
             result.notes += [f"{run.name}: {note}" for note in simulation.notes]
     if not found.simulations:
-        raise InputError("runs", "; ".join(result.failures), "a run that can be read")
+        raise UnreadableRunsError("\n".join(result.failures))
+    _check_one_cosmology(found, result)
+
+
+def _check_one_cosmology(found: Found, result: AnalysisResult) -> None:
+    """Say where runs of one set do not share their background: figures are drawn in that of the first."""
+    first, *others = found.simulations
+    for other in others:
+        if other.cosmology != first.cosmology:
+            result.notes.append(
+                f"{other.config.name}: another cosmology than {first.config.name}, whose lines figures show"
+            )
 
 
 def _efficiencies(config: Shen2025Config, found: Found, result: AnalysisResult) -> None:
@@ -118,9 +137,9 @@ def _in_situ(config: Shen2025Config, found: Found, result: AnalysisResult) -> No
         )
 
 
-def _luminosity(config: Shen2025Config, found: Found) -> None:
+def _luminosity(config: Shen2025Config, found: Found, result: AnalysisResult) -> None:
     if config.uv_luminosity is not None:
-        found.curves = luminosity_functions(config.uv_luminosity, found.fits)
+        found.curves = luminosity_functions(config.uv_luminosity, found.fits, result.notes, result.failures)
 
 
 def _write_tables(found: Found, output: Path, result: AnalysisResult) -> None:
