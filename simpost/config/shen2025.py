@@ -67,7 +67,7 @@ class SimulationConfig(Section):
     def _is_file_name(cls, value: str) -> str:
         if not _RUN_NAME.fullmatch(value):
             raise ValueError(
-                f"{value[:60]!r}; expected: up to 60 letters, digits, spaces, _ . + -, a letter or digit first"
+                f"{value[:60]!r}; expected: up to 60 letters, digits, spaces or _.+-, a letter or digit first"
             )
         return value
 
