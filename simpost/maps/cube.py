@@ -19,6 +19,7 @@ from simpost.maps.checks import column, plain
 from simpost.maps.cube_kernels import LANES, add_leaf_lines, add_lines, pencils_to_planes
 from simpost.maps.deposit import Depositor, MapResult
 from simpost.maps.footprints import Footprints, FootprintSource, ObliqueFootprints, SmoothedFootprints
+from simpost.maps.images import aligned_zeros
 from simpost.maps.velocity import NARROWEST, Channels
 from simpost.maps.view import View
 
@@ -130,7 +131,8 @@ class CubeDepositor:
         self._workers = max(1, int(workers))
         self._map = Depositor(view, [_LINE], kernel)
         n_pixels, padded = view.n_pixels, math.ceil(self.channels.number / LANES) * LANES
-        self._cube = _aligned_zeros(n_pixels, n_pixels, padded)  # velocity fastest: a line is a run of memory
+        room = aligned_zeros(n_pixels * n_pixels * padded, np.float64)
+        self._cube = room.reshape(n_pixels, n_pixels, padded)  # velocity fastest: a line is a run of memory
         self._outside = np.zeros((n_pixels, n_pixels))
 
     def add_leaves(
@@ -296,13 +298,6 @@ class CubeDepositor:
     def _lines(self) -> tuple[float, float, float, int]:
         """What kernels must know of the channels."""
         return self.channels.lowest, self.channels.width, NARROWEST, self.channels.number
-
-
-def _aligned_zeros(*shape: int) -> FloatArray:
-    """Zeros that begin on a cache line, so that no LANES values straddle two."""
-    room = np.zeros(math.prod(shape) + LANES)
-    skipped = -room.ctypes.data // room.itemsize % LANES
-    return room[skipped : skipped + math.prod(shape)].reshape(shape)
 
 
 def _check_memory(view: View, channels: Channels) -> None:

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError, nearest_name
 from simpost.maps import swiftsimio_backends
-from simpost.maps.amr_kernels import BLOCK, add_blocks, deposit_leaves
+from simpost.maps.amr_kernels import BLOCK, deposit_leaves, per_area
 from simpost.maps.checks import column, plain
 from simpost.maps.closure_kernels import select_cells
+from simpost.maps.images import padded_image
 from simpost.maps.oblique import deposit_oblique
 from simpost.maps.pyramid import NODE_WEIGHTS, NODES, Pyramid
 from simpost.maps.smoothing import smoothing_kernel
@@ -100,7 +101,7 @@ class Depositor:
             raise InputError("quantities", str(list(self._names)), "one or more different names")
         self._direct: FloatArray | None = None
         n_blocks = view.n_pixels // BLOCK
-        self._blocks = np.zeros((len(self._names), n_blocks, n_blocks))
+        self._blocks = np.zeros((len(self._names), 3, n_blocks, n_blocks))
         self._selected, self._inside, self._modulus, self._outside = np.zeros((4, len(self._names)))
         self._n_cells = 0
         self._pyramid: Pyramid | None = None
@@ -134,7 +135,7 @@ class Depositor:
                 position, size, columns, axes, *lengths, self._image, self._blocks, totals
             )
         else:
-            n_cells = deposit_oblique(view, position, size, columns, self._image, totals)
+            n_cells = deposit_oblique(view, position, size, columns, self._image, self._blocks, totals)
         self._account(totals)
         self._n_cells += int(n_cells)
 
@@ -178,7 +179,7 @@ class Depositor:
             else:
                 x, y, support, _ = numbers[:, :n]
                 for k in range(len(self._names)):
-                    self._image[k] += swiftsimio_backends.deposit(
+                    self._unpadded[k] += swiftsimio_backends.deposit(
                         self.backend, view, x, y, support, columns[row[:n], k]
                     )
         self._account(totals)
@@ -210,27 +211,17 @@ class Depositor:
         pixel += np.searchsorted(edges, x[inside], side="right")
         for k in range(len(self._names)):
             counts = np.bincount(pixel, weights=columns[inside, k], minlength=n_pixels**2)
-            self._image[k] += counts.reshape(n_pixels, n_pixels)
+            self._unpadded[k] += counts.reshape(n_pixels, n_pixels)
 
     def finish(self) -> dict[str, MapResult]:
         """Return the map of every quantity [per kpc^2] with its closure.
 
         More chunks may follow; on the pyramid, what comes later is split by itself.
         """
-        if self._direct is not None:
-            add_blocks(self._blocks, self._direct)
-            self._blocks[:] = 0.0
         return {name: self._result(k) for k, name in enumerate(self._names)}
 
     def _result(self, k: int) -> MapResult:
-        per_area, closure, reason = self.view.pixel**-2, float("nan"), ""
-        if self._pyramid is None:
-            values, total = self._image[k] * per_area, float(self._image[k].sum())
-        else:
-            values, total = self._pyramid.map(k, per_area)
-            if self._direct is not None:
-                values += self._direct[k] * per_area
-                total += float(self._direct[k].sum())
+        values, total, closure, reason = *self._pixels(k), float("nan"), ""
         if self._n_cells == 0:
             reason = "no cells"
         elif self._modulus[k] == 0.0:
@@ -246,12 +237,30 @@ class Depositor:
             n_cells=self._n_cells,
         )
 
+    def _pixels(self, k: int) -> tuple[FloatArray, float]:
+        """Quantity per kpc^2, (ny, nx), and its sum over the pixels."""
+        n_pixels, pixels_per_area = self.view.n_pixels, self.view.pixel**-2
+        if self._pyramid is not None and self._direct is None:
+            return self._pyramid.map(k, pixels_per_area)
+        values = np.empty((n_pixels, n_pixels))
+        total = per_area(self._image[k], self._blocks[k], pixels_per_area, values)
+        if self._pyramid is not None:
+            smoothed, total_smoothed = self._pyramid.map(k, pixels_per_area)
+            values += smoothed
+            total += total_smoothed
+        return values, total
+
     @property
     def _image(self) -> FloatArray:
-        """Pixels (k, ny, nx) of everything but our own smoothed cells, which the pyramid holds."""
+        """Pixels (k, ny, stride) of everything but our own smoothed cells, which the pyramid holds."""
         if self._direct is None:
-            self._direct = np.zeros((len(self._names), self.view.n_pixels, self.view.n_pixels))
+            self._direct = padded_image(len(self._names), self.view.n_pixels)
         return self._direct
+
+    @property
+    def _unpadded(self) -> FloatArray:
+        """The same, (k, ny, nx)."""
+        return self._image[:, :, : self.view.n_pixels]
 
     def _in_slab(self, depth: FloatArray) -> NDArray[np.bool_]:
         half_depth = 0.5 * self.view.depth

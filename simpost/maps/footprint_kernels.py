@@ -70,13 +70,14 @@ def record_oblique(
         How far footprints reach on either axis [kpc].
     corners, layout, stencils :
         See `oblique_kernels.deposit_tabulated`.
-    image : (1, ny, nx) float64
-        Zero, before and after.
+    image : (1, ny, stride) float64
+        Zero in its rows of ny pixels, before and after; see `images.padded_image`.
     start, pixels, shares, rows :
         See `record_smoothed`.
     """
-    one, nx = np.ones((1, 1)), image.shape[2]
-    per_pixel = nx / (2.0 * half_width)
+    one, n_pixels = np.ones((1, 1)), image.shape[1]
+    no_blocks = np.zeros((1, 3, 0, 0))  # so that wide leaves, too, go to pixels
+    per_pixel = n_pixels / (2.0 * half_width)
     count = 0
     for n in range(x.size):
         start[n] = count
@@ -89,10 +90,10 @@ def record_oblique(
         else:
             deposit_tabulated(
                 x[cell], y[cell], size[cell], kind[cell], in_view[cell], one,
-                reach, half_width, corners, layout, stencils, image,
+                reach, half_width, corners, layout, stencils, image, no_blocks,
             )  # fmt: skip
         u, v = (x[n] + half_width) * per_pixel, (y[n] + half_width) * per_pixel
-        count = _gather(u, v, most[n] * per_pixel, image[0], 0, nx, count, pixels, shares, rows)
+        count = _gather(u, v, most[n] * per_pixel, image[0], 0, n_pixels, count, pixels, shares, rows)
     start[x.size] = count
 
 

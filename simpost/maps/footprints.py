@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from simpost.maps import oblique
 from simpost.maps.closure_kernels import select_cells
 from simpost.maps.footprint_kernels import record_oblique, record_smoothed
+from simpost.maps.images import padded_image
 from simpost.maps.oblique_exact_kernels import FIRST_STENCIL, NOTHING, classify_leaves
 from simpost.maps.pyramid import NODE_WEIGHTS, NODES, Pyramid
 from simpost.maps.smoothing import smoothing_kernel
@@ -171,7 +172,7 @@ class ObliqueFootprints(FootprintSource):
         self._cube, self._half, self._tables = cube, half, (corners, layout, tables)
 
     def _blank(self) -> FloatArray:
-        return np.zeros((1, self._n_pixels, self._n_pixels))
+        return padded_image(1, self._n_pixels)
 
     def _record(self, part: slice, blank: FloatArray, found: Footprints) -> None:
         cube = self._cube

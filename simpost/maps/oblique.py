@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simpost.maps.oblique_exact_kernels import (
     EXACT,
+    MIXED,
     account_leaves,
     classify_leaves,
     deposit_exact,
+    find_pieces,
     integrate_cube,
 )
-from simpost.maps.oblique_kernels import LANES, deposit_tabulated
+from simpost.maps.oblique_kernels import EMPTY, GAP, LANES, SHIFTS, deposit_tabulated
 from simpost.maps.view import View
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +34,8 @@ _OFFSETS = (1, 2, 4, 8, 16, 32, 64)  # offsets of a stencil per pixel and axis t
 _OFFSETS_TIMES_SIDE_POWER, _POWER, _OFFSETS_TIMES_ROOT_RAMP = 20.0, 0.75, 3.0
 _CLIFF, _OFFSETS_TIMES_SIDE, _OFFSETS_TIMES_SIDE_WIDE, _OFFSETS_WIDE = 0.15, 96.0, 400.0, 16.0
 LARGEST_STENCIL = 128.0  # side [pixels] beyond which a leaf is integrated on its own
-_WIDTH_TAKEN_WHOLE = 2 * LANES  # to add zeros takes less time than to guess wrong where a row ends
+_PIECES = 16  # pairs of a front and a back face, four times the front's number plus the back's
+_WIDEST_TAKEN_WHOLE = 5 * LANES  # pixels: narrower stencils hold hardly an empty or plane square
 _BLOCK = 16384  # leaves that go through all steps together, so that what lies between stays in cache
 MOST_STENCILS = 32  # an octree has fewer levels; sizes beyond are integrated leaf by leaf
 
@@ -116,30 +120,69 @@ class Cube:
         (edges_x, columns), (edges_y, rows) = (
             _pixel_edges(float(reach) * side, offsets, half) for reach in self.reach[:2]
         )
-        width = -(-columns // LANES) * LANES
-        values = np.zeros((offsets, offsets, rows, 3, width))
+        values = np.zeros((offsets, offsets, rows, 3, columns))
         for m, (move_x, move_y) in enumerate(((0, 0), (1, 0), (0, 1))):
             # a cube moved to the right is a grid of edges moved to the left
             ahead = _differences(share, edges_x - move_x, edges_y - move_y, offsets)
             behind = _differences(share, edges_x + move_x, edges_y + move_y, offsets)
             if m == 0:
-                centre = values[..., 0, :columns] = ahead
+                centre = values[..., 0, :] = ahead
                 continue
-            values[..., m, :columns] = 0.5 * (ahead - behind)
+            values[..., m, :] = 0.5 * (ahead - behind)
             # the mean over positions nearer to this offset than to others: no bias to second order
-            values[..., 0, :columns] += (ahead - 2.0 * centre + behind) / 24.0
-        # a pixel never loses more than it has: no share falls below zero, not even by rounding
-        shares = values[..., :1, :]
-        shares[shares < _ROUNDING] = 0.0
-        values[..., 1:, :] = np.clip(values[..., 1:, :], -0.999 * shares, 0.999 * shares)
-        narrow = values.astype(np.float32)
-        lanes = np.any(narrow.reshape(offsets, offsets, rows, 3, -1, LANES) != 0.0, axis=(3, 5))
-        first = np.argmax(lanes, axis=-1)
-        last = np.where(lanes.any(axis=-1), lanes.shape[-1] - np.argmax(lanes[..., ::-1], axis=-1), first)
-        ranges = np.stack([first, last], axis=-1) * LANES
-        if width <= _WIDTH_TAKEN_WHOLE:
-            ranges[:] = 0, width
-        return Stencil(offsets, narrow, ranges, narrow.sum(axis=(2, 4), dtype=float))
+            values[..., 0, :] += (ahead - 2.0 * centre + behind) / 24.0
+        # In single precision a share and its changes add up without rounding: shares are multiples of a unit
+        # of 2^-23 of the largest, changes are multiples of as many units as there are shifts.
+        unit = 2.0 ** (math.ceil(math.log2(values.max())) - 23)
+        shares = values[..., 0, :] = np.rint(values[..., 0, :] / unit) * unit
+        # a pixel never loses more than it has: no share falls below zero
+        most = 0.999 * shares[..., None, :]
+        changes = np.clip(values[..., 1:, :], -most, most)
+        values[..., 1:, :] = np.trunc(changes / (unit * SHIFTS)) * (unit * SHIFTS)
+        squares, planes = np.zeros(0, np.int8), np.zeros((offsets, offsets, _PIECES, 5))
+        if columns > _WIDEST_TAKEN_WHOLE:
+            first_x, first_y = ((edges[:, 0] - half) / offsets for edges in (edges_x, edges_y))
+            squares = self._find_planes(side, first_x, first_y, unit, values, planes)
+        narrow = np.pad(values.astype(np.float32), [(0, 0)] * 4 + [(GAP, 0)])
+        corner_sums = narrow[..., GAP:].astype(float).cumsum(axis=2).cumsum(axis=4)
+        corner_sums = np.pad(corner_sums.swapaxes(3, 4), [(0, 0)] * 2 + [(1, 0)] * 2 + [(0, 0)])
+        return Stencil(offsets, narrow, corner_sums, squares, planes)
+
+    def _find_planes(
+        self,
+        side: float,
+        first_x: FloatArray,
+        first_y: FloatArray,
+        unit: float,
+        values: FloatArray,
+        planes: FloatArray,
+    ) -> NDArray[np.int8]:
+        """Set values and `planes` of pixels within one linear piece, so that both agree to the last digit.
+
+        Returns `Stencil.squares`.
+        """
+        offsets, _, rows, _, columns = values.shape
+        step = 1.0 / offsets
+        pieces = np.empty((offsets, offsets, rows, columns), np.int8)
+        y, x = np.arange(rows)[:, None], np.arange(columns)
+        for b, a in np.ndindex(offsets, offsets):
+            found = pieces[b, a]
+            find_pieces(side, first_x[a], first_y[b], step, self.reach, self.faces, self.walls, found)
+            for piece in np.unique(found[found >= 0]):
+                plane = (self.faces[0, piece // 4] - self.faces[1, piece % 4]) / side**3
+                at_first = plane[0] * side + plane[1] * (first_x[a] + 0.5) + plane[2] * (first_y[b] + 0.5)
+                c, gx, gy = np.rint(np.array([at_first, *plane[1:]]) / unit) * unit
+                dx, dy = np.trunc(plane[1:] * -step / (unit * SHIFTS)) * (unit * SHIFTS)
+                planes[b, a, piece] = c, gx, gy, dx, dy
+                changes = np.broadcast_arrays(c + gx * x + gy * y, dx, dy)
+                np.copyto(values[b, a], np.stack(changes, axis=1), where=(found == piece)[:, None])
+        pieces[~np.any(values != 0.0, axis=3)] = EMPTY
+        pieces = np.pad(pieces, [(0, 0)] * 2 + [(GAP, GAP)] * 2, constant_values=EMPTY)
+        least, most = pieces, pieces
+        for axis in (2, 3):
+            least = np.lib.stride_tricks.sliding_window_view(least, LANES, axis).min(axis=-1)
+            most = np.lib.stride_tricks.sliding_window_view(most, LANES, axis).max(axis=-1)
+        return np.where(least == most, most, np.int8(MIXED))
 
 
 @dataclass(frozen=True)
@@ -150,20 +193,25 @@ class Stencil:
     ----------
     offsets : int
         Offsets per pixel on each axis.
-    values : (offsets, offsets, rows, 3, width) float32
-        By offset in y and x: share of the pixel and its change when the cube moves by one offset in x, and
-        in y. The first pixel is floor((offset - 1)/offsets - reach x side) from the centre's.
-    ranges : (offsets, offsets, rows, 2)
-        First and last + 1 column of each row that is not zero, on multiples of `LANES`; of narrow stencils
-        the whole row.
-    sums : (offsets, offsets, 3)
-        Sums of `values` over the pixels.
+    values : (offsets, offsets, rows, 3, GAP + columns) float32
+        By offset in y and x, after a gap of zeros: share of the pixel and its change when the cube moves by
+        one offset in x, and in y. The first pixel is floor((offset - 1)/offsets - reach x side) from the
+        centre's.
+    corner_sums : (offsets, offsets, rows + 1, columns + 1, 3)
+        Sums of these three left of and below each corner of the pixels.
+    squares : (offsets, offsets, GAP + rows, GAP + columns) int8, or empty
+        For the square of LANES pixels that begins at each pixel, from GAP pixels outside on, the linear
+        piece that it lies in, EMPTY, or MIXED; of narrow stencils none.
+    planes : (offsets, offsets, p, 5)
+        In each linear piece: share of the first pixel, its change per pixel to the right and upwards, and
+        the change of every pixel when the cube moves, as in `values`.
     """
 
     offsets: int
     values: NDArray[np.float32]
-    ranges: IntArray
-    sums: FloatArray
+    corner_sums: FloatArray
+    squares: NDArray[np.int8]
+    planes: FloatArray
 
 
 def _cumulative(shares: FloatArray) -> FloatArray:
@@ -202,25 +250,24 @@ def _stencil(axes: Axes, side: float) -> Stencil:
 
 
 @lru_cache(maxsize=8)
-def packed_stencils(
-    axes: Axes, sides: tuple[float, ...]
-) -> tuple[IntArray, tuple[NDArray[np.float32], IntArray, FloatArray]]:
-    """Layout (s, 6), values, row ranges and sums of the stencils of several sides [pixels], end to end."""
+def packed_stencils(axes: Axes, sides: tuple[float, ...]) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
+    """Layout (s, 7) and values, sums, corner sums, squares and planes of stencils [pixels], end to end."""
     stencils = [_stencil(axes, side) for side in sides]
-    layout = np.zeros((len(sides), 6), np.int64)
+    layout = np.zeros((len(sides) + 1, 7), np.int64)
     for s, stencil in enumerate(stencils):
-        layout[s, :3] = stencil.offsets, stencil.values.shape[2], stencil.values.shape[4]
-        if s + 1 < len(sides):
-            layout[s + 1, 3] = layout[s, 3] + stencil.values.size
-            layout[s + 1, 4] = layout[s, 4] + stencil.ranges.size // 2
-            layout[s + 1, 5] = layout[s, 5] + stencil.sums.size // 3
-    return layout, (
-        np.concatenate([np.zeros(0, np.float32), *(stencil.values.ravel() for stencil in stencils)]),
-        np.concatenate(
-            [np.zeros((0, 2), np.int64), *(stencil.ranges.reshape(-1, 2) for stencil in stencils)]
-        ),
-        np.concatenate([np.zeros((0, 3)), *(stencil.sums.reshape(-1, 3) for stencil in stencils)]),
-    )
+        layout[s, :3] = stencil.offsets, stencil.values.shape[2], stencil.values.shape[4] - GAP
+        layout[s + 1, 3] = layout[s, 3] + stencil.values.size
+        layout[s + 1, 4] = layout[s, 4] + stencil.offsets**2
+        layout[s + 1, 5] = layout[s, 5] + stencil.corner_sums.size // 3
+        layout[s + 1, 6] = layout[s, 6] + stencil.squares.size
+    layout[:-1][np.diff(layout[:, 6]) == 0, 6] = -1
+    values = [*(stencil.values.ravel() for stencil in stencils), np.zeros(GAP, np.float32)]
+    sums = [np.zeros((0, 3)), *(stencil.corner_sums[:, :, -1, -1].reshape(-1, 3) for stencil in stencils)]
+    corner_sums = [np.zeros((0, 3)), *(stencil.corner_sums.reshape(-1, 3) for stencil in stencils)]
+    squares = [np.zeros(0, np.int8), *(stencil.squares.ravel() for stencil in stencils)]
+    planes = [np.zeros((0, _PIECES, 5)), *(stencil.planes.reshape(-1, _PIECES, 5) for stencil in stencils)]
+    tables: tuple[list[NDArray[Any]], ...] = (values, sums, corner_sums, squares, planes)
+    return layout[:-1], tuple(np.concatenate(table) for table in tables)
 
 
 def deposit_oblique(
@@ -229,6 +276,7 @@ def deposit_oblique(
     size: FloatArray,
     columns: FloatArray,
     image: FloatArray,
+    blocks: FloatArray,
     totals: FloatArray,
     *,
     exact: bool = False,
@@ -246,8 +294,10 @@ def deposit_oblique(
         Window, slab and pixels.
     position, size, columns : (n, 3), (n,), (n, k)
         Centres and sides [kpc] and extensive quantities, C-contiguous float64.
-    image : (k, ny, nx)
-        Added to in place: quantity per pixel.
+    image : (k, ny, stride)
+        Added to in place: quantity per pixel, of rows of ny pixels; see `images.padded_image`.
+    blocks : (k, 3, ny // 8, ny // 8)
+        Added to in place: planes for the pixels of a block, see `amr_kernels.per_area`.
     totals : (3, k)
         Added to: sum and sum of moduli of what is in the view, and what is in the slab beside the window,
         from the exact share of every leaf; it knows nothing of pixels or tables.
@@ -276,8 +326,9 @@ def deposit_oblique(
             sides = tuple(float(f"{s / view.pixel:.12g}") for s in sizes[:n_sizes])
             layout, tables = packed_stencils(axes, sides)
             deposit_tabulated(
-                x, y, side, kind, in_view, column, cube.reach, half_width, corners, layout, tables, image
-            )
+                x, y, side, kind, in_view, column, cube.reach, half_width, corners, layout, tables, image,
+                blocks,
+            )  # fmt: skip
         deposit_exact(
             x, y, depth, side, kind, column, cube.reach, half_width, half_depth, faces, walls, image
         )

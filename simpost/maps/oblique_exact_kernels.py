@@ -110,23 +110,26 @@ def account_leaves(quantities, in_slab, in_view, totals):
 
     Returns the number of leaves (n,) with a share `in_view` above zero; quantities are (n, k).
     """
+    for k in range(quantities.shape[1]):
+        inside, modulus, beside = 0.0, 0.0, 0.0
+        for n in range(in_slab.size):
+            value = quantities[n, k]
+            inside += in_view[n] * value
+            modulus += in_view[n] * abs(value)
+            beside += (in_slab[n] - in_view[n]) * value
+        totals[0, k] += inside
+        totals[1, k] += modulus
+        totals[2, k] += beside
     count = 0
-    for n in range(in_slab.size):
-        if in_slab[n] > 0.0:
-            beside = in_slab[n] - in_view[n]
-            for k in range(quantities.shape[1]):
-                totals[0, k] += in_view[n] * quantities[n, k]
-                totals[1, k] += in_view[n] * abs(quantities[n, k])
-                totals[2, k] += beside * quantities[n, k]
-            if in_view[n] > 0.0:
-                count += 1
+    for n in range(in_view.size):
+        count += in_view[n] > 0.0
     return count
 
 
 @kernel
 def deposit_exact(x, y, depth, size, kind, quantities, reach, half_width, half_depth, faces, walls, image):
-    """Add every leaf of kind EXACT by clipping; parameters as in `classify_leaves`, image (k, ny, nx)."""
-    per_pixel = image.shape[2] / (2.0 * half_width)
+    """Add every leaf of kind EXACT by clipping; parameters as in `classify_leaves`, image (k, ny, stride)."""
+    per_pixel = image.shape[1] / (2.0 * half_width)
     scratch, stack = np.empty((2, 24, 2)), np.empty((128, 4), np.int64)
     for n in range(x.size):
         if kind[n] != EXACT:
@@ -141,10 +144,27 @@ def deposit_exact(x, y, depth, size, kind, quantities, reach, half_width, half_d
 
 @kernel
 def integrate_cube(side, reach, faces, walls, image):
-    """Add a cube of side `side` pixels at the centre of image (1, ny, nx), pixel by pixel."""
+    """Add a cube of side `side` pixels at the centre of image (1, n, n), pixel by pixel."""
     scratch, stack = np.empty((2, 24, 2)), np.empty((128, 4), np.int64)
-    u, v, n_faces = 0.5 * image.shape[2], 0.5 * image.shape[1], faces.shape[1] - 1
+    u, v, n_faces = 0.5 * image.shape[1], 0.5 * image.shape[1], faces.shape[1] - 1
     _deposit_cube(u, v, side, np.ones(1), reach, faces, n_faces, walls, scratch, stack, image)
+
+
+@kernel
+def find_pieces(side, first_x, first_y, margin, reach, faces, walls, pieces):
+    """Set which linear piece of a cube of `side` pixels each of pieces (ny, nx) is in, else MIXED.
+
+    Pixels count from (first_x, first_y) from the cube's centre, and are taken larger by `margin` all around.
+    """
+    n_faces, per_side = faces.shape[1] - 1, 1.0 / side
+    for j in range(pieces.shape[0]):
+        bottom, top = (first_y + j - margin) * per_side, (first_y + j + 1 + margin) * per_side
+        for i in range(pieces.shape[1]):
+            left, right = (first_x + i - margin) * per_side, (first_x + i + 1 + margin) * per_side
+            pieces[j, i] = MIXED
+            if left >= -reach[0] and right <= reach[0] and bottom >= -reach[1] and top <= reach[1]:
+                piece = _piece(left, right, bottom, top, faces[0], faces[1], n_faces, walls)
+                pieces[j, i] = piece if piece >= 0 else MIXED
 
 
 @kernel
@@ -158,12 +178,12 @@ def _set_slab(faces, depth, side, half_depth):
 @kernel
 def _deposit_cube(u, v, side, quantity, reach, faces, n_faces, walls, scratch, stack, image):
     """Add one cube at (u, v) pixels: cut its rectangle of pixels in two until each part is one piece."""
-    ny, nx = image.shape[1:]
+    n_pixels = image.shape[1]
     fronts, backs = faces[0], faces[1]
     stack[0, 0] = max(math.floor(u - reach[0] * side), 0)
-    stack[0, 1] = min(math.ceil(u + reach[0] * side), nx)
+    stack[0, 1] = min(math.ceil(u + reach[0] * side), n_pixels)
     stack[0, 2] = max(math.floor(v - reach[1] * side), 0)
-    stack[0, 3] = min(math.ceil(v + reach[1] * side), ny)
+    stack[0, 3] = min(math.ceil(v + reach[1] * side), n_pixels)
     if stack[0, 0] >= stack[0, 1] or stack[0, 2] >= stack[0, 3]:
         return
     n_stack, per_side = 1, 1.0 / side

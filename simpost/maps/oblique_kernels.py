@@ -17,14 +17,17 @@ from numba.extending import intrinsic
 from simpost.core.compile import kernel
 
 SMALL, FIRST_STENCIL = 1, 3  # as in `oblique_exact_kernels`: a cached kernel does not see other files change
-LANES = 4  # values added at once
+EMPTY = -1  # a square without light; others are one plane, or else mixed
+LANES = 8  # pixels added at once, and along the side of a block
+SHIFTS = 256.0  # places between two offsets: sums of shares and changes then need no rounding
+GAP = LANES - 1  # zeros before each row of a stencil
 
 _DOUBLE = ir.DoubleType()
 
 
 @kernel(fused=True)
 def deposit_tabulated(
-    x, y, size, kind, in_view, quantities, reach, half_width, corners, layout, stencils, image
+    x, y, size, kind, in_view, quantities, reach, half_width, corners, layout, stencils, image, blocks
 ):
     """Add every leaf of kind SMALL or with a stencil.
 
@@ -40,23 +43,28 @@ def deposit_tabulated(
         Half the window's side [kpc].
     corners : (m + 1, m + 1, 8) float64
         Share of a cube below and left of a point, as a polynomial around nodes, see `oblique.Cube`.
-    layout : (s, 6) int64
-        Of each stencil: offsets per pixel, pixels per column and per row, first value, row range and sum.
-    stencils : values (any,) float32, ranges (any, 2) int64, sums (any, 3) float64
-        Shares of pixels with their derivatives, the part of each row that is not zero, sums over pixels.
-    image : (k, ny, nx) float64
-        Added to in place: quantity per pixel.
+    layout : (s, 7) int64
+        Of each stencil: offsets per pixel, rows and columns of pixels, first value, sum, corner and square
+        (-1 if it has none).
+    stencils : values (any,) float32, sums, corner_sums (any, 3), squares (any,) int8, planes (any, p, 5)
+        End to end, as in `oblique.Stencil`; sums are over all pixels.
+    image : (k, ny, stride) float64
+        Added to in place: quantity per pixel, of rows of ny pixels; see `images.padded_image`.
+    blocks : (k, 3, ny // LANES, ny // LANES) float64
+        Added to in place: planes for the pixels of a block, see `amr_kernels.per_area`.
     """
     _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, corners, image)
-    _deposit_stencils(x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image)
+    _deposit_stencils(
+        x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image, blocks
+    )
 
 
 @kernel(fused=True)
 def _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, corners, image):
     """Add leaves no wider than a pixel: what lies left of, below, and both, of the edges that cross them."""
-    ny, nx = image.shape[1:]
-    plane, pixels = ny * nx, image.reshape(image.size)
-    per_pixel, middle = nx / (2.0 * half_width), (corners.shape[0] - 1) // 2
+    n_pixels, stride = image.shape[1:]
+    plane, pixels, last_pixel = n_pixels * stride, image.reshape(image.size), n_pixels - 1
+    per_pixel, middle = n_pixels / (2.0 * half_width), (corners.shape[0] - 1) // 2
     last, nodes_per_side = corners.shape[0] - 1.0, middle / max(reach[0], reach[1])
     for n in range(x.size):
         if kind[n] != SMALL:
@@ -65,10 +73,11 @@ def _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, cor
         i, j = math.floor(u - reach[0] * side), math.floor(v - reach[1] * side)
         last_x = last_y = np.inf
         if in_view[n] == 1.0:  # what lies beside the window is rounding
-            i, j, last_x, last_y = min(max(i, 0), nx - 1), min(max(j, 0), ny - 1), nx - 1.0, ny - 1.0
+            i, j = min(max(i, 0), last_pixel), min(max(j, 0), last_pixel)
+            last_x = last_y = np.float64(last_pixel)
         right = u + reach[0] * side > i + 1 and i < last_x
         above = v + reach[1] * side > j + 1 and j < last_y
-        place = j * nx + i
+        place = j * stride + i
         if in_view[n] == 1.0 and not right and not above:
             for k in range(quantities.shape[1]):
                 pixels[k * plane + place] += quantities[n, k]
@@ -88,9 +97,9 @@ def _deposit_small(x, y, size, kind, in_view, quantities, reach, half_width, cor
             if right:
                 pixels[here + 1] += value * (south - both)
             if above:
-                pixels[here + nx] += value * (west - both)
+                pixels[here + stride] += value * (west - both)
                 if right:
-                    pixels[here + nx + 1] += value * (1.0 - west - south + both)
+                    pixels[here + stride + 1] += value * (1.0 - west - south + both)
 
 
 @kernel(fused=True)
@@ -107,28 +116,31 @@ def _below(corners, p, q):
 @kernel(fused=True)
 def _deposit_four(i, j, both, west, south, in_view, quantities, n, image):
     """Add the share of a leaf in view to those of its four pixels that are in the image."""
-    ny, nx = image.shape[1:]
+    n_pixels = image.shape[1]
     shares = (both, south - both, west - both, 1.0 - west - south + both)
     found = 0.0
     for m in range(4):
-        if 0 <= i + m % 2 < nx and 0 <= j + m // 2 < ny:
+        if 0 <= i + m % 2 < n_pixels and 0 <= j + m // 2 < n_pixels:
             found += shares[m]
     if found <= 0.0:
         return
     for m in range(4):
-        if 0 <= i + m % 2 < nx and 0 <= j + m // 2 < ny and shares[m] > 0.0:
+        if 0 <= i + m % 2 < n_pixels and 0 <= j + m // 2 < n_pixels and shares[m] > 0.0:
             for k in range(quantities.shape[1]):
                 image[k, j + m // 2, i + m % 2] += quantities[n, k] * shares[m] * (in_view / found)
 
 
 @kernel(fused=True)
-def _deposit_stencils(x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image):
+def _deposit_stencils(
+    x, y, size, kind, in_view, quantities, reach, half_width, layout, stencils, image, blocks
+):
     """Add leaves by the stencil of the nearest tabulated offset, shifted to first order."""
-    values, ranges, sums = stencils
-    ny, nx = image.shape[1:]
-    per_pixel = nx / (2.0 * half_width)
+    values, sums, corner_sums, squares, planes = stencils
+    n_pixels, stride = image.shape[1:]
+    per_pixel, pixels = n_pixels / (2.0 * half_width), image.reshape(image.size)
     latest, step = 0, 1.0
-    offsets = n_rows = width = first_value = first_range = first_sum = 0
+    offsets = n_rows = n_columns = width = 0
+    first_value = first_sum = first_corner = first_square = 0
     # written out: to hand arrays to a helper, numba counts references, which takes longer than a small leaf
     for n in range(x.size):
         if kind[n] < FIRST_STENCIL:
@@ -137,93 +149,110 @@ def _deposit_stencils(x, y, size, kind, in_view, quantities, reach, half_width, 
         if kind[n] != latest:
             latest = kind[n]
             s = latest - FIRST_STENCIL
-            offsets, n_rows, width = layout[s, 0], layout[s, 1], layout[s, 2]
-            first_value, first_range, first_sum = layout[s, 3], layout[s, 4], layout[s, 5]
-            step = 1.0 / offsets  # offsets are powers of two: products with it are exact
+            offsets, n_rows, n_columns = layout[s, 0], layout[s, 1], layout[s, 2]
+            first_value, first_sum = layout[s, 3], layout[s, 4]
+            first_corner, first_square = layout[s, 5], layout[s, 6]
+            step, width = 1.0 / offsets, n_columns + GAP  # offsets are powers of two: products are exact
         node_x, node_y = np.floor(u * offsets + 0.5), np.floor(v * offsets + 0.5)
-        dx, dy = u * offsets - node_x, v * offsets - node_y
+        dx = np.rint((u * offsets - node_x) * SHIFTS) / SHIFTS
+        dy = np.rint((v * offsets - node_y) * SHIFTS) / SHIFTS
         base_x, base_y = np.floor(node_x * step), np.floor(node_y * step)
         offset_x, offset_y = node_x - base_x * offsets, node_y - base_y * offsets
-        i = np.int64(base_x + np.floor((offset_x - 1.0) * step - reach[0] * side))
-        j = np.int64(base_y + np.floor((offset_y - 1.0) * step - reach[1] * side))
-        block = np.int64(offset_y * offsets + offset_x)
-        at, first = first_value + block * n_rows * 3 * width, first_range + block * n_rows
-        if in_view[n] < 1.0 or i < 0 or i + width > nx or j < 0 or j + n_rows > ny:
-            _deposit_at_edge(i, j, dx, dy, n_rows, width, at, values, quantities, n, in_view[n], image)
+        i = int(base_x + np.floor((offset_x - 1.0) * step - reach[0] * side))
+        j = int(base_y + np.floor((offset_y - 1.0) * step - reach[1] * side))
+        left, right = max(i, 0), min(i + n_columns, n_pixels)
+        bottom, top = max(j, 0), min(j + n_rows, n_pixels)
+        if left >= right or bottom >= top:
             continue
+        block = np.int64(offset_y * offsets + offset_x)
+        at = first_value + block * n_rows * 3 * width
         total = first_sum + block
-        scale = 1.0 / (sums[total, 0] + dx * sums[total, 1] + dy * sums[total, 2])
-        for row in range(n_rows):
-            start, stop = ranges[first + row, 0], ranges[first + row, 1]
-            for k in range(quantities.shape[1]):
-                place = (k * ny + j + row) * nx + i
-                value = quantities[n, k] * scale
-                for m in range(start, stop, LANES):
-                    _add_vector(image, place + m, values, at + m, width, value, dx * value, dy * value)
-            at += 3 * width
-
-
-@kernel(fused=True)
-def _deposit_at_edge(i, j, dx, dy, n_rows, width, at, values, quantities, n, in_view, image):
-    """Add the share of a leaf in view to those pixels of a stencil that are in the image."""
-    ny, nx = image.shape[1:]
-    j_first, j_stop = max(-j, 0), min(ny - j, n_rows)
-    i_first, i_stop = max(-i, 0), min(nx - i, width)
-    found = 0.0
-    for row in range(j_first, j_stop):
-        here = at + 3 * row * width
-        found += _row_sum(values, here + i_first, here + i_stop, width, dx, dy)
-    scale = in_view / found if found > 0.0 else 0.0
-    for row in range(j_first, j_stop):
-        here = at + 3 * row * width + i_first
+        found = sums[total, 0] + dx * sums[total, 1] + dy * sums[total, 2]
+        if in_view[n] < 1.0 or right - left < n_columns or top - bottom < n_rows:
+            corner = first_corner + block * (n_rows + 1) * (n_columns + 1)
+            part = left - i, right - i, bottom - j, top - j
+            found = _sum_of_part(corner_sums, corner, n_columns + 1, part, dx, dy)
+            if found <= 0.0:
+                continue
+        scale = in_view[n] / found
+        if first_square >= 0:
+            square = first_square + block * (n_rows + GAP) * width
+            bounds = left, right, bottom, top
+            _deposit_squares(
+                i, j, dx, dy, width, at, square, total, bounds, values, squares, planes, quantities, n, scale,
+                pixels, stride, n_pixels, blocks,
+            )  # fmt: skip
+            continue
         for k in range(quantities.shape[1]):
             value = quantities[n, k] * scale
-            target = image[k, j + row, i + i_first : i + i_stop]
-            for m in range(np.uint64(target.size)):
-                target[m] += _share(
-                    values, np.uint64(here) + m, np.uint64(width), value, dx * value, dy * value
-                )
+            for window in range(left // LANES, (right - 1) // LANES + 1):
+                place = (k * n_pixels + bottom) * stride + window * LANES
+                here = at + (bottom - j) * 3 * width + window * LANES - i + GAP
+                for _ in range(bottom, top):
+                    _add_window(pixels, place, values, here, width, dx, dy, value)
+                    place += stride
+                    here += 3 * width
 
 
 @kernel(fused=True)
-def _row_sum(values, first, stop, width, dx, dy):
-    """Sum of the shares of a row of pixels; four sums at a time, since each waits for the last."""
-    a = b = c = d = 0.0
-    for m in range(first, stop - 3, 4):
-        a += _share(values, m, width, 1.0, dx, dy)
-        b += _share(values, m + 1, width, 1.0, dx, dy)
-        c += _share(values, m + 2, width, 1.0, dx, dy)
-        d += _share(values, m + 3, width, 1.0, dx, dy)
-    for m in range(stop - (stop - first) % 4, stop):
-        a += _share(values, m, width, 1.0, dx, dy)
-    return a + b + c + d
+def _deposit_squares(
+    i, j, dx, dy, width, at, square, total, bounds, values, squares, planes, quantities, n, scale,
+    pixels, stride, n_pixels, blocks,
+):  # fmt: skip
+    """Add a wide leaf square by square of the blocks: where it is one plane as such, else pixel by pixel."""
+    left, right, bottom, top = bounds
+    n_blocks = blocks.shape[2]  # at the far end of the window a block may be missing
+    for k in range(quantities.shape[1]):
+        value = quantities[n, k] * scale
+        for y in range(bottom // LANES, (top - 1) // LANES + 1):
+            row, row_stop = max(y * LANES, bottom), min((y + 1) * LANES, top)
+            first = square + (y * LANES - j + GAP) * width + GAP
+            for x in range(left // LANES, (right - 1) // LANES + 1):
+                column = x * LANES - i
+                piece = np.int64(squares[np.uint64(first + column)])
+                if piece >= 0 and max(x, y) < n_blocks:
+                    c, gx, gy = planes[total, piece, 0], planes[total, piece, 1], planes[total, piece, 2]
+                    c += gx * column + gy * (y * LANES - j)
+                    c += dx * planes[total, piece, 3] + dy * planes[total, piece, 4]
+                    blocks[k, 0, y, x] += value * c
+                    blocks[k, 1, y, x] += value * gx
+                    blocks[k, 2, y, x] += value * gy
+                elif piece != EMPTY:
+                    place = (k * n_pixels + row) * stride + x * LANES
+                    here = at + (row - j) * 3 * width + column + GAP
+                    for _ in range(row, row_stop):
+                        _add_window(pixels, place, values, here, width, dx, dy, value)
+                        place += stride
+                        here += 3 * width
 
 
 @kernel(fused=True)
-def _share(values, at, width, scale, dx, dy):
-    """Share of a pixel, from the stencil's value and its derivatives `width` and 2 `width` further."""
-    return scale * values[at] + dx * values[at + width] + dy * values[at + 2 * width]
+def _sum_of_part(corner_sums, first, width, part, dx, dy):
+    """Sum of the shares of a rectangle (left, right, bottom, top) of a stencil's pixels."""
+    left, right, bottom, top = part
+    below, above = first + bottom * width, first + top * width
+    total = 0.0
+    for m, factor in enumerate((1.0, dx, dy)):
+        found = corner_sums[above + right, m] - corner_sums[above + left, m]
+        found -= corner_sums[below + right, m] - corner_sums[below + left, m]
+        total += found * factor
+    return total
 
 
 @intrinsic
-def _add_vector(typingctx, image, place, values, here, width, scale, dx, dy):
-    """Add `_share` to LANES values of image from `place` on; arrays flat."""
-    signature = types.void(image, place, values, here, width, scale, dx, dy)
+def _add_window(typingctx, image, place, shares, here, width, dx, dy, value):
+    """Add value (share + dx change + dy change) to LANES pixels; changes lie `width` further each."""
+    signature = types.void(image, place, shares, here, width, dx, dy, value)
 
     def generate(context, builder, signature, arguments):
-        image, place, values, here, width, scale, dx, dy = arguments
+        image, place, shares, here, width, dx, dy, value = arguments
         kind, narrow = ir.VectorType(_DOUBLE, LANES), ir.VectorType(ir.FloatType(), LANES)
 
-        def data(number, array):
-            return context.make_array(signature.args[number])(context, builder, array).data
+        def vector(number, array, offset, kind):
+            data = context.make_array(signature.args[number])(context, builder, array).data
+            return builder.bitcast(builder.gep(data, [offset]), kind.as_pointer())
 
-        def vector(base, offset, kind):
-            return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
-
-        def wide(offset):
-            return builder.fpext(builder.load(vector(base, offset, narrow), align=4), kind)
-
-        def spread(value):
+        def spread(value, kind):
             lanes = ir.Constant(kind, ir.Undefined)
             for lane in range(LANES):
                 lanes = builder.insert_element(lanes, value, ir.Constant(ir.IntType(32), lane))
@@ -233,12 +262,14 @@ def _add_vector(typingctx, image, place, values, here, width, scale, dx, dy):
             product = builder.fmul(a, b, flags=("contract",))
             return builder.fadd(product, c, flags=("contract",))
 
-        base = data(2, values)
-        target = vector(data(0, image), place, kind)
-        share = add_product(wide(here), spread(scale), builder.load(target, align=8))
-        share = add_product(wide(builder.add(here, width)), spread(dx), share)
-        share = add_product(wide(builder.add(here, builder.add(width, width))), spread(dy), share)
-        builder.store(share, target, align=8)
+        share = builder.load(vector(2, shares, here, narrow), align=4)
+        for distance in (dx, dy):
+            here = builder.add(here, width)
+            change = builder.load(vector(2, shares, here, narrow), align=4)
+            share = add_product(change, spread(builder.fptrunc(distance, ir.FloatType()), narrow), share)
+        target = vector(0, image, place, kind)
+        light = add_product(builder.fpext(share, kind), spread(value, kind), builder.load(target, align=8))
+        builder.store(light, target, align=8)
         return context.get_dummy_value()
 
     return signature, generate

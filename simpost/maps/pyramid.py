@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simpost.maps.block_kernels import ROWS, deposit_cells
+from simpost.maps.images import aligned_zeros
 from simpost.maps.pyramid_kernels import GHOSTS, collapse_pyramid, scale_plane
 from simpost.maps.smoothing import corner_table, separable_table
 from simpost.maps.vector_kernels import LANES, TERMS
@@ -19,7 +20,6 @@ FloatArray = NDArray[np.float64]
 # Measured on 1e5 clustered cells of 58 neighbours, 64 to 2048 pixels across, against every kernel integrated
 # over every pixel: 0.04-0.08 % rms a pixel; 6 pixels: 0.3 %. A row of sixteen pixels holds no wider kernel.
 WIDEST = 0.5 * (LANES - 1)
-_LINE = 64  # bytes that the processor's cache moves together
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)  # shares inside a window good to 1e-10
 _THINNED = 4  # intervals of the fine table to one of the coarse, which fits the smallest cache
 _SMALLEST = 16  # pixels along the window of the last level
@@ -53,9 +53,9 @@ class Pyramid:
             levels.append((size, stride, end + GHOSTS * stride + GHOSTS))
             end += stride * (size + 2 * GHOSTS)
         self._levels = np.array(levels, dtype=np.int64)
-        self._planes = _aligned_zeros(n_quantities * (end + LANES), np.float64).reshape(n_quantities, -1)
+        self._planes = aligned_zeros(n_quantities * (end + LANES), np.float64).reshape(n_quantities, -1)
         longest = max(stride for _, stride, _ in levels) + LANES
-        self._scratch = _aligned_zeros(longest // LANES * LANES * 2 * TERMS + ROWS * LANES, np.float32)
+        self._scratch = aligned_zeros(longest // LANES * LANES * 2 * TERMS + ROWS * LANES, np.float32)
         self._ghosts = 0 if is_one_level else GHOSTS
         self._aligned = (n_pixels & -n_pixels).bit_length() - 1
         self._tables = _term_tables(shape)
@@ -89,13 +89,6 @@ class Pyramid:
         n_pixels, stride, origin = self._levels[0]
         values = np.empty((n_pixels, n_pixels))
         return values, scale_plane(self._planes[k], stride, origin, per_area, values)
-
-
-def _aligned_zeros(size: int, kind: type) -> NDArray[Any]:
-    """Zeros from the beginning of a line of memory on."""
-    room: NDArray[Any] = np.zeros(size + _LINE, kind)
-    start = -room.ctypes.data % _LINE // room.itemsize
-    return room[start : start + size]
 
 
 @lru_cache(maxsize=2)

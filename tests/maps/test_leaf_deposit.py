@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simpost.maps.amr_kernels import per_area
 from simpost.maps.deposit import Depositor
+from simpost.maps.images import padded_image
 from simpost.maps.view import View
 
 
@@ -149,3 +151,43 @@ def test_chunks_add_up():
     np.testing.assert_allclose(parts.values, whole.values, rtol=1e-13)
     assert parts.n_cells == whole.n_cells
     np.testing.assert_allclose(parts.total_selected, whole.total_selected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n_pixels", [1, 8, 37, 64])
+def test_maps_are_pixels_and_the_planes_of_their_blocks(n_pixels):
+    rng = np.random.default_rng(n_pixels)
+    n_blocks = n_pixels // 8
+    image, blocks = padded_image(1, n_pixels)[0], rng.normal(size=(3, n_blocks, n_blocks))
+    image[:, :n_pixels] = rng.normal(size=(n_pixels, n_pixels))
+    image[:, n_pixels:] = np.nan  # no pixel of the map
+    expected = image[:, :n_pixels].copy()
+    for y, x in np.ndindex(n_blocks, n_blocks):
+        for j, i in np.ndindex(8, 8):
+            plane = blocks[0, y, x] + i * blocks[1, y, x] + j * blocks[2, y, x]
+            expected[8 * y + j, 8 * x + i] += plane
+    values = np.empty((n_pixels, n_pixels))
+    total = per_area(image, blocks, 4.0, values)
+    np.testing.assert_allclose(values, 4.0 * expected, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(total, expected.sum(), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("n_pixels", [1, 8, 500, 512, 2048])
+def test_rows_of_an_image_take_an_odd_number_of_lines_of_memory(n_pixels):
+    image = padded_image(2, n_pixels)
+    assert image.shape[:2] == (2, n_pixels)
+    assert n_pixels <= image.shape[2] <= n_pixels + 15
+    assert image.shape[2] % 16 == 8
+    assert image.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("direction", [(0, 0, 1), (3, 2, 1)])
+def test_what_comes_after_a_first_map_is_added_to_it(direction):
+    position, mass = naive_maps.random_cells(4, 60)
+    size = np.random.default_rng(4).choice([0.01, 0.1, 0.8], 60)
+    depositor = Depositor(View("any", direction, (0, 1, 0), 1.0, 1.0, 1.0 / 100), ["mass"])
+    depositor.add_leaves(position, size, {"mass": mass})
+    first, again = (depositor.finish()["mass"].values for _ in range(2))
+    np.testing.assert_array_equal(again, first)
+    first[:] = 0.0  # a map is the caller's own
+    depositor.add_leaves(position, size, {"mass": mass})
+    np.testing.assert_allclose(depositor.finish()["mass"].values, 2.0 * again, rtol=1e-12)

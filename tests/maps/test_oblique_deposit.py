@@ -6,7 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from simpost.maps.amr_kernels import per_area
 from simpost.maps.deposit import Depositor
+from simpost.maps.images import padded_image
 from simpost.maps.oblique import Cube, deposit_oblique
 from simpost.maps.view import View
 
@@ -28,11 +30,15 @@ def axes_of(view):
 def deposit(view, position, size, columns, exact=False):
     """Image (k, ny, nx), totals (3, k) and count of leaves."""
     columns = np.ascontiguousarray(columns, dtype=float)
-    image = np.zeros((columns.shape[1], view.n_pixels, view.n_pixels))
+    k, n = columns.shape[1], view.n_pixels
+    image, blocks = padded_image(k, n), np.zeros((k, 3, n // 8, n // 8))
     totals = np.zeros((3, columns.shape[1]))
     position, size = np.ascontiguousarray(position, dtype=float), np.ascontiguousarray(size, dtype=float)
-    count = deposit_oblique(view, position, size, columns, image, totals, exact=exact)
-    return image, totals, count
+    count = deposit_oblique(view, position, size, columns, image, blocks, totals, exact=exact)
+    whole = np.empty((k, n, n))
+    for q in range(k):
+        per_area(image[q], blocks[q], 1.0, whole[q])
+    return whole, totals, count
 
 
 def octree_cells(seed, n=1500):

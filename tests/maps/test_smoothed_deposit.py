@@ -142,6 +142,45 @@ def test_maps_add_up():
     assert np.abs(gone["mass"].values).max() < 1e-13 * both.max()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_cell_does_not_know_of_the_others(backend):
+    # one to a few pixels across, so that all kinds of blocks are treated together
+    rng = np.random.default_rng(21)
+    n = 300
+    position, mass = rng.uniform(-0.8, 0.8, (n, 3)), rng.uniform(0.5, 1.0, n)
+    r_cell = 10 ** rng.uniform(-3.0, -1.3, n)
+    view = View.named("z", 2.0, 2.0, 2.0 / 40)
+    together = cell_maps(view, position, r_cell, backend=backend, mass=mass)["mass"].values
+    alone = np.zeros_like(together)
+    for m in range(n):
+        cell = slice(m, m + 1)
+        alone += cell_maps(view, position[cell], r_cell[cell], backend=backend, mass=mass[cell])[
+            "mass"
+        ].values
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-13 * alone.max())
+
+
+@pytest.mark.parametrize("kernel", SHAPES, ids=["W2", "S"])
+def test_kernels_inside_two_by_two_pixels(kernel):
+    # many at once; each spreads over its own four pixels, and none beyond
+    rng = np.random.default_rng(22)
+    n, n_pixels = 61, 8 * 3
+    slot = np.arange(n)
+    corner = 3.0 * np.stack((slot % 8, slot // 8), axis=1) + 1.0  # in pixels
+    support = rng.uniform(0.05, 1.0, n)
+    offset = rng.uniform(-1.0, 1.0, (n, 2)) * np.minimum(1.0 - support, 1.0)[:, None]
+    support[0], offset[0], offset[1, 0], offset[2] = 1.0, 0.0, 0.0, 0.0
+    place = np.column_stack((corner + offset - 0.5 * n_pixels, np.zeros(n)))
+    view = View.named("z", float(n_pixels), 1.0, 1.0)
+    image = cell_maps(view, place, support / kernel.h_over_r_cell, kernel.name, one=np.ones(n))["one"].values
+    for m in range(n):
+        i, j = np.int64(corner[m]) - 1
+        expected = naive_maps.kernel_image(*offset[m], support[m], kernel.profile, 1.0, 2)
+        np.testing.assert_allclose(image[j : j + 2, i : i + 2], expected, rtol=0, atol=2e-5)
+        assert abs(image[j : j + 3, i : i + 3].sum() - 1.0) < 1e-15 * 4
+        assert not np.any(image[j + 2, i : i + 3]) and not np.any(image[j : j + 3, i + 2])
+
+
 def test_more_cells_than_are_treated_at_once():
     rng = np.random.default_rng(12)
     n = 40000

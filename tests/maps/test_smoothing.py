@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from simpost.core.errors import InputError
-from simpost.maps.closure_kernels import enclosed_share, share_in_square
+from simpost.maps.closure_kernels import enclosed_share, select_cells, share_below, share_in_square
 from simpost.maps.smoothing import (
     KERNELS,
     RANK,
@@ -86,6 +86,68 @@ def test_support_is_in_units_of_the_rms_width():
 @pytest.mark.parametrize(("side", "share"), [(0.5, 0.42423849), (1.0, 0.89950891), (2.0, 1.0)])
 def test_share_of_a_centred_pixel(side, share):
     assert abs(share_in_square(0.0, 0.0, 1.0, 1, side / 2, NODES, NODE_WEIGHTS) - share) < 6e-9
+
+
+@pytest.mark.parametrize("kernel", [W2, S], ids=["W2", "S"])
+def test_share_below_a_line_is_an_integral_of_the_profile(kernel):
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+
+    def along_a_line(s):
+        half_chord = np.sqrt(max(1.0 - s * s, 0.0))
+        # half of the line, for the profile has a kink in the middle
+        return half_chord * weights @ kernel.profile(np.hypot(s, half_chord * 0.5 * (nodes + 1.0)))
+
+    for s in (0.0, 1e-9, 0.03, 0.1, 0.33, 0.6, 0.9, 0.99):
+        beyond = quad(along_a_line, s, 1.0, epsabs=1e-14, epsrel=1e-12)[0]
+        assert abs(share_below(kernel.shape, -s) - beyond) < 1e-13
+        assert abs(share_below(kernel.shape, s) + share_below(kernel.shape, -s) - 1.0) < 1e-14
+    for s, share in ((-1.0, 0.0), (-3.0, 0.0), (1.0, 1.0), (7.0, 1.0)):
+        assert share_below(kernel.shape, s) == share
+    shares = [share_below(kernel.shape, s) for s in np.linspace(-1.0, 1.0, 2001)]
+    assert np.all(np.diff(shares) >= -1e-15)
+
+
+@pytest.mark.parametrize("kernel", [W2, S], ids=["W2", "S"])
+def test_a_line_is_the_edge_of_a_wide_window(kernel):
+    for s in np.linspace(-0.99, 0.99, 23):
+        # the window's right edge is s H beyond the centre, the others far away
+        share = share_in_square(10.0 - s, 0.3, 1.0, kernel.shape, 10.0, NODES, NODE_WEIGHTS)
+        assert abs(share - share_below(kernel.shape, s)) < 1e-13
+
+
+@pytest.mark.parametrize("kernel", [W2, S], ids=["W2", "S"])
+def test_cells_are_selected_one_by_one(kernel):
+    # groups wholly inside, wholly outside, behind the slab, cut by edges and corners, and of all kinds
+    rng = np.random.default_rng(3)
+    n = 1500
+    position = rng.uniform(-0.4, 0.4, (n, 3))
+    position[300:600, 0] += 2.0
+    position[600:900, 2] += 1.0
+    position[900:] = rng.uniform(-1.3, 1.3, (600, 3))
+    r_cell, quantity = 10 ** rng.uniform(-3.0, -1.0, n), rng.normal(size=(n, 2))
+    r_cell[1400:] *= 30.0  # wider than the window
+    row, numbers, totals = np.empty(n, np.int64), np.empty((4, n)), np.zeros((3, 2))
+    half_width, half_depth, view = 0.5, 0.6, np.eye(3)[[1, 2, 0]]
+    found = select_cells(
+        position, r_cell, quantity, view, half_width, half_depth, 2.0, kernel.shape, NODES, NODE_WEIGHTS, row,
+        *numbers, totals,
+    )  # fmt: skip
+    x, y, depth = view @ position.T
+    share = np.array(
+        [
+            share_in_square(x[m], y[m], 2.0 * r_cell[m], kernel.shape, half_width, NODES, NODE_WEIGHTS)
+            for m in range(n)
+        ]
+    )
+    in_slab = (depth >= -half_depth) & (depth < half_depth)
+    expected = np.flatnonzero(in_slab & (share > 0.0))
+    assert 0 < found == expected.size < n
+    np.testing.assert_array_equal(row[:found], expected)
+    np.testing.assert_array_equal(numbers[:3, :found], [x[expected], y[expected], 2.0 * r_cell[expected]])
+    np.testing.assert_allclose(numbers[3, :found], share[expected], rtol=0, atol=1e-12)
+    parts = share[expected, None] * quantity[expected]
+    beside = ((1.0 - share)[:, None] * quantity)[in_slab].sum(axis=0)
+    np.testing.assert_allclose(totals, [parts.sum(axis=0), np.abs(parts).sum(axis=0), beside], rtol=1e-10)
 
 
 @pytest.mark.parametrize("kernel", [W2, S], ids=["W2", "S"])

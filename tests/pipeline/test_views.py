@@ -347,7 +347,8 @@ def test_rotation_costs_one_pass_over_few_columns():
     assert counted.passes[1:] == plain.passes
     assert "photon_flux" not in counted.passes[0] and "metallicity" not in counted.passes[0]
     for quantity, image in stated.gas["same"].items():
-        np.testing.assert_allclose(face_on.gas["face-on"][quantity].values, image.values, rtol=1e-9)
+        # axes differ by rounding, and pixels' shares are single precision
+        np.testing.assert_allclose(face_on.gas["face-on"][quantity].values, image.values, rtol=1e-7)
 
 
 def test_stated_line_of_sight_gives_the_named_view():
