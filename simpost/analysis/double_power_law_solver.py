@@ -20,6 +20,7 @@ START_DELTA = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 START_SPACING = 0.25  # dex of M0
 MAX_STEPS = 200
 TOLERANCE = 1e-10  # of the loss, relative, between steps
+SAME_MASS = 1e-12  # variance of log M - log M0 over its mean square: below, all masses are one, slope 0
 LOG_EPS0, LOG_M0, ALPHA, DELTA = range(4)
 
 
@@ -115,7 +116,10 @@ def _starts(x: Floats, y: Floats, weights: Floats, bounds: Bounds) -> tuple[Floa
     s0 = weights.sum(axis=1)
     s1, s2 = (weights @ u.swapaxes(1, 2))[..., 0], (weights @ (u * u).swapaxes(1, 2))[..., 0]
     t0, t1, t2 = (target * f @ weights.T for f in (1.0, u, target))  # (m, d, b)
-    alpha = (s0 * t1 - s1[:, None] * t0) / np.maximum(s0 * s2 - s1 * s1, 1e-300)[:, None]
+    spread = s0 * s2 - s1 * s1
+    # a resample may be one galaxy n times: the quotient would be that of two rounding errors
+    inverse = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > SAME_MASS * s0 * s2)
+    alpha = (s0 * t1 - s1[:, None] * t0) * inverse[:, None]
     zero = (t0 - alpha * s1[:, None]) / s0
     loss = t2 - zero * t0 - alpha * t1
     best = np.argmin(loss, axis=1)[:, None]

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simpost.core import constants as c
-from simpost.core.cosmology import Cosmology
+from simpost.core.cosmology import OVERDENSITY, Cosmology
 from simpost.core.errors import InputError
 from simpost.core.units import G_INTERNAL
 from simpost.ism.arrays import Floats, positive
 
-OVERDENSITY = 200.0  # of the critical density, Shen+2025
 MYR_OF_KPC_PER_KMS = c.KPC / c.KM / c.MYR  # 1 kpc/(km/s) in Myr
 
 

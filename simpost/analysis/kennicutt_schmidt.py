@@ -31,6 +31,7 @@ LEAST_BINS = 3  # through which a line is drawn
 _PC2_PER_KPC2 = 1e6
 _YR_PER_GYR = 1e9
 _SAME_SETTINGS = ("helium", "gas")  # attributes of the galaxy that all products must share
+_LOG_OF_ZERO = -1e6  # stands for the log of no rate: what lies between it and any rate is zero again
 _MOST_PIXEL_RATIO = 3.0  # of the largest pixel to the smallest: rounding to whole pixels gives up to 2.25
 
 
@@ -68,14 +69,6 @@ class Pixels:
     helium: bool
     kernel: str
 
-    def of(self, names: Sequence[str]) -> Pixels:
-        """Only the pixels of some galaxies."""
-        chosen = np.isin(self.galaxy, [self.galaxies.index(name) for name in names])
-        return Pixels(
-            self.gas[chosen], self.rate[chosen], self.area[chosen], self.galaxy[chosen], self.galaxies,
-            self.phase, self.star_formation, self.helium, self.kernel,
-        )  # fmt: skip
-
     def depletion_time(self) -> float:
         """Total gas over total rate [Gyr]; infinite without star formation, NaN without either."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -97,19 +90,26 @@ class PixelRelation:
     n_pixels, n_star_forming : (bins,) int
         All pixels, and those with a rate above zero.
     median, p16, p84 : (bins,)
-        Of the rate [Msun/yr/kpc^2] over the star-forming pixels (over all, if so asked for).
+        Of the rate [Msun/yr/kpc^2] over the star-forming pixels (over all, if so asked for), linear in the
+        log between two pixels.
+    log_gas_median : (bins,)
+        Median log gas surface density [dex of Msun/pc^2] of the pixels that `median` is taken over: where it
+        stands. Pixels crowd to one side of a bin, so through the middle of bins the slope would be too low.
     ratio : (bins,)
-        Sum of rates over sum of gas, times the bin's mean gas [Msun/yr/kpc^2]: immune to the floor.
+        Sum of rates over sum of gas, times `mean_gas` [Msun/yr/kpc^2]: the mean rate, immune to the floor.
+    mean_gas : (bins,)
+        Sum of gas over sum of area [Msun/pc^2] of all pixels with gas: where `ratio` stands.
     depletion_time : (bins,)
         Median of gas over rate in star-forming pixels [Gyr].
     share_of_rate : (bins,)
         Of the rate of all pixels.
     floor : float
-        Rate of one young particle in a pixel [Msun/yr/kpc^2].
+        Rate of one young particle in a pixel [Msun/yr/kpc^2]; NaN where it is unknown.
     is_resolved : (bins,) bool
-        Whether the median is that of enough young particles.
+        Whether the median is that of enough young particles; nowhere if the floor is unknown.
     lines : Lines or None
-        Through the medians of the resolved bins, weighted by their pixels, in dex; None for too few.
+        Through the medians of the resolved bins where they stand, weighted by their pixels, in dex; None for
+        too few.
     """
 
     log_gas: FloatArray
@@ -118,17 +118,14 @@ class PixelRelation:
     median: FloatArray
     p16: FloatArray
     p84: FloatArray
+    log_gas_median: FloatArray
     ratio: FloatArray
+    mean_gas: FloatArray
     depletion_time: FloatArray
     share_of_rate: FloatArray
     floor: float
     is_resolved: NDArray[np.bool_]
     lines: Lines | None
-
-    @property
-    def centre(self) -> FloatArray:
-        """Middle of the bins [dex]."""
-        return np.asarray(0.5 * (self.log_gas[1:] + self.log_gas[:-1]))
 
 
 def pixels_of(
@@ -201,7 +198,7 @@ def measure_relation(
     bin_width : float
         In dex; edges lie at whole multiples of it. Default 0.25 (our choice).
     floor : float
-        See `floor_of`; zero for rates that have none (gas cells).
+        See `floor_of`; zero for rates that have none (gas cells), NaN where it is unknown.
     least_young_particles : float
         Bins whose median is below so many floors are flagged and not fitted; default 3 (specification F.3).
     all_pixels : bool
@@ -220,11 +217,14 @@ def measure_relation(
     edges = _edges(log_gas, bin_width)
     forming = rate > 0.0
     counted = np.ones_like(forming) if all_pixels else forming
-    p16, median, p84 = binned_percentiles(log_gas[counted], rate[counted], edges)
-    time = binned_percentiles(log_gas[forming], gas[forming] / rate[forming], edges)[1]
-    gas_sums, rate_sums = (binned_sums(log_gas, values * area, edges) for values in (gas, rate))
+    p16, median, p84 = _log_percentiles(log_gas[counted], rate[counted], edges)
+    log_gas_median = binned_percentiles(log_gas[counted], log_gas[counted], edges)[1]
+    time = _log_percentiles(log_gas[forming], gas[forming] / rate[forming], edges)[1]
+    gas_sums, rate_sums, areas = (
+        binned_sums(log_gas, v * area, edges) for v in (gas, rate, np.ones_like(gas))
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = rate_sums / gas_sums * 10.0 ** (0.5 * (edges[1:] + edges[:-1]))
+        mean_gas, ratio = gas_sums / areas, rate_sums / areas  # (rates over gas) times mean gas
         share = rate_sums / rate_sums.sum()
     n_forming = binned_counts(log_gas[forming], edges)
     resolved = is_resolved(median, floor, least_young_particles)
@@ -235,12 +235,14 @@ def measure_relation(
         median=median,
         p16=p16,
         p84=p84,
+        log_gas_median=log_gas_median,
         ratio=ratio,
+        mean_gas=mean_gas,
         depletion_time=time * _PC2_PER_KPC2 / _YR_PER_GYR,
         share_of_rate=share,
         floor=floor,
         is_resolved=resolved,
-        lines=_lines(edges, median, n_forming, resolved),
+        lines=_lines(log_gas_median, median, n_forming, resolved),
     )
 
 
@@ -289,14 +291,19 @@ def _edges(log_gas: FloatArray, width: float) -> FloatArray:
     return np.asarray(width * np.arange(first, last + 1))
 
 
+def _log_percentiles(log_gas: FloatArray, values: FloatArray, edges: FloatArray) -> FloatArray:
+    """Percentiles (3, bins) of values >= 0, linear in their log: a power law of the gas keeps its slope."""
+    logs = np.log10(values, out=np.full_like(values, _LOG_OF_ZERO), where=values > 0.0)
+    return np.asarray(10.0 ** binned_percentiles(log_gas, logs, edges))
+
+
 def _lines(
-    edges: FloatArray, median: FloatArray, n: NDArray[np.int64], resolved: NDArray[np.bool_]
+    log_gas: FloatArray, median: FloatArray, n: NDArray[np.int64], resolved: NDArray[np.bool_]
 ) -> Lines | None:
     used = resolved & (median > 0.0)
     if np.count_nonzero(used) < LEAST_BINS:
         return None
-    centre = 0.5 * (edges[1:] + edges[:-1])
-    return fit_lines(centre[used], np.log10(median[used]), n[used], SLOPE)
+    return fit_lines(log_gas[used], np.log10(median[used]), n[used], SLOPE)
 
 
 def _check_alike(products: Sequence[GalaxyProduct]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,17 +82,23 @@ class GalaxyPixels:
     Attributes
     ----------
     name : str
-        Of the galaxy.
+        RUN/SNAPSHOT/HALO.
+    track : str
+        Name of its track; empty without a second snapshot.
     run : RunLabel
         Its simulation.
     target, redshift : float
         Redshift it stands for, and of its snapshot.
     m_200c : float
         Msun.
+    aperture : float
+        Radius of the sphere of `supply` over R_200c: half the width of the maps.
     supply, supply_total : float
-        Neutral and total gas of the field of view (0.6 R_200c) over f_b M_200c.
+        Neutral and total gas of that sphere over f_b M_200c.
     helium : bool
-        Whether the gas counts its helium.
+        Whether the gas, neutral and total, counts its helium.
+    phase, star_formation : str
+        What the gas and the rate of the pixels are.
     depletion_time : float
         Of the pixels' gas [Gyr].
     effective_surface_density : float
@@ -99,20 +106,27 @@ class GalaxyPixels:
     """
 
     name: str
+    track: str
     run: RunLabel
     target: float
     redshift: float
     m_200c: float
+    aperture: float
     supply: float
     supply_total: float
     helium: bool
+    phase: str
+    star_formation: str
     depletion_time: float
     effective_surface_density: float
 
 
 @dataclass(frozen=True, eq=False)
 class InSituPoint:
-    """In-situ share of the stars of one galaxy at one target redshift, with the bracket of unknown births."""
+    """In-situ share of the stars of one galaxy at one target redshift, with the bracket of unknown births.
+
+    `redshift` is that of the snapshot, NaN where it is not stated.
+    """
 
     run: RunLabel
     group: str
@@ -123,6 +137,7 @@ class InSituPoint:
     low: float
     high: float
     reason: str
+    redshift: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

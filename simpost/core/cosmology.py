@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core import constants as c
 
+OVERDENSITY = 200.0  # times the critical density: that of M_200c and R_200c
 _TABLE_SIZE = 4096
 _GAUSS_X, _GAUSS_W = np.polynomial.legendre.leggauss(64)
 
@@ -60,7 +61,9 @@ class Cosmology:
         hubble_internal = float(self.hubble(a)) / 1e3  # km/s/kpc
         return 3.0 * hubble_internal**2 / (8.0 * np.pi * G_INTERNAL)
 
-    def radius_within(self, mass: ArrayLike, a: ArrayLike, overdensity: float = 200.0) -> NDArray[np.float64]:
+    def radius_within(
+        self, mass: ArrayLike, a: ArrayLike, overdensity: float = OVERDENSITY
+    ) -> NDArray[np.float64]:
         """Radius [kpc, physical] of the sphere of `mass` [Msun] and `overdensity` times the critical density.
 
         With the default, of 200, R_200c of M_200c.

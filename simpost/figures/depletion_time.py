@@ -109,9 +109,9 @@ def depletion_time_figure(
     for sample, colour in zip(samples, colours, strict=True):
         label = sample_text(sample, samples)
         draw_statistic(axis, sample, sample.relation.depletion_time, colour, label)
-        x = 10.0**sample.relation.centre
-        ratio = depletion(x, np.nan_to_num(sample.relation.ratio))
-        axis.plot(x, ratio, color=colour, linewidth=1.0, linestyle="--", gid=RATIO, zorder=4)
+        gas_of_ratio = sample.relation.mean_gas
+        ratio = depletion(gas_of_ratio, np.nan_to_num(sample.relation.ratio))
+        axis.plot(gas_of_ratio, ratio, color=colour, linewidth=1.0, linestyle="--", gid=RATIO, zorder=4)
     if not np.any(np.isfinite(times)):
         note(axis, "no pixel forms stars")
     _shade_unresolved(axis, samples, gas)

@@ -181,8 +181,8 @@ def sample_text(sample: PixelSample, samples: Sequence[PixelSample]) -> str:
 def draw_statistic(
     axis: Axes, sample: PixelSample, values: FloatArray, colour: Colour, label: str | None
 ) -> None:
-    """The median statistic of a relation in its bins: filled where resolved, open elsewhere."""
-    x, resolved = 10.0**sample.relation.centre, sample.relation.is_resolved
+    """The median statistic over the median gas of each bin: filled where resolved, open elsewhere."""
+    x, resolved = 10.0**sample.relation.log_gas_median, sample.relation.is_resolved
     axis.plot(x, values, color=colour, linewidth=1.3, gid=MEDIAN, label=label, zorder=4)
     for chosen, face, gid in ((resolved, colour, MEDIAN), (~resolved, "white", UNRESOLVED)):
         if np.any(chosen & np.isfinite(values)):
@@ -264,11 +264,11 @@ def _draw_distribution(axis: Axes, sample: PixelSample, colour: Colour) -> None:
 
 def _draw_sample(axis: Axes, sample: PixelSample, colour: Colour, label: str) -> None:
     found = sample.relation
-    x = 10.0**found.centre
+    x = 10.0**found.log_gas_median
     axis.fill_between(x, found.p16, found.p84, color=colour, alpha=0.15, linewidth=0, gid=BAND, zorder=1)
     draw_statistic(axis, sample, found.median, colour, label)
     ratio = np.where(found.ratio > 0.0, found.ratio, np.nan)
-    axis.plot(x, ratio, color=colour, linewidth=1.0, linestyle="--", gid=RATIO, zorder=4)
+    axis.plot(found.mean_gas, ratio, color=colour, linewidth=1.0, linestyle="--", gid=RATIO, zorder=4)
 
 
 def _draw_floors(axis: Axes, samples: Sequence[PixelSample]) -> None:

@@ -48,7 +48,7 @@ def draw_supply(
     path: Path | str,
     log_mass_edges: Sequence[float] = LOG_MASS_EDGES,
 ) -> None:
-    """Draw gas within 0.3 R_vir over f_b M_halo against redshift as PNG, by halo mass (Fig. 7).
+    """Draw gas within half the maps' width over f_b M_halo against redshift as PNG, by halo mass (Fig. 7).
 
     Filled symbols are neutral gas, open ones all gas: median and 16-84 % of three galaxies or more at one
     target redshift, else each galaxy. Physics variants have a panel each.
@@ -80,8 +80,7 @@ def supply_figure(
         raise InputError("edges of the halo mass bins", f"{list(log_mass_edges)}", "rising log masses")
     helium = _helium_text(galaxies)
     variants = list(dict.fromkeys(galaxy.run.variant for galaxy in galaxies))
-    radius = rf"{SUPPLY_RADIUS:g}\,R_{{\rm vir}}"
-    label = rf"$M_{{\rm gas}}(<{radius}) / (f_{{\rm b}} M_{{\rm halo}})$, {helium}"
+    label = rf"$M_{{\rm gas}}({_aperture_text(galaxies)}) / (f_{{\rm b}} M_{{\rm halo}})$, {helium}"
     figure, axes = panels(len(variants), "redshift", label, log_x=False, log_y=False)
     if not galaxies:
         nothing_to_draw(axes[0], "no galaxy was mapped")
@@ -133,7 +132,7 @@ def effective_surface_density_figure(galaxies: Sequence[GalaxyPixels]) -> Figure
     """Return the figure that `draw_effective_surface_density` saves."""
     helium = _helium_text(galaxies)
     variants = list(dict.fromkeys(galaxy.run.variant for galaxy in galaxies))
-    label = rf"$\Sigma_{{\rm eff}}$  [${MSUN}\,$pc$^{{-2}}$], neutral, {helium}"
+    label = rf"$\Sigma_{{\rm eff}}$  [${MSUN}\,$pc$^{{-2}}$], {_phase_text(galaxies)}, {helium}"
     figure, axes = panels(len(variants), HALO_MASS, label)
     if not galaxies:
         nothing_to_draw(axes[0], "no galaxy was mapped")
@@ -172,6 +171,17 @@ def _helium_text(galaxies: Sequence[GalaxyPixels]) -> str:
     return "with He" if True in kinds else "H only"
 
 
+def _phase_text(galaxies: Sequence[GalaxyPixels]) -> str:
+    return ", ".join(dict.fromkeys(galaxy.phase for galaxy in galaxies)) or "neutral"
+
+
+def _aperture_text(galaxies: Sequence[GalaxyPixels]) -> str:
+    """Radius of the sphere of the supply; a range where galaxies differ, the paper's without any."""
+    found = sorted({f"{galaxy.aperture:.2g}" for galaxy in galaxies} or {f"{SUPPLY_RADIUS:g}"}, key=float)
+    radius = found[0] if len(found) == 1 else rf"{found[0]}{{\rm -}}{found[-1]}"
+    return rf"<{radius}\,R_{{\rm vir}}"
+
+
 def _bin_names(edges: FloatArray) -> list[str]:
     if edges.size == 0:
         return ["all haloes"]
@@ -188,18 +198,23 @@ def _draw_supplies(
     for target in dict.fromkeys(galaxy.target for galaxy in galaxies):
         chosen = [galaxy for galaxy in galaxies if galaxy.target == target]
         x = np.array([galaxy.redshift for galaxy in chosen])
-        for gid, values, face in (
-            (TOTAL, np.array([galaxy.supply_total for galaxy in chosen]), "white"),
-            (NEUTRAL, np.array([galaxy.supply for galaxy in chosen]), colour),
+        for (
+            gid,
+            values,
+            face,
+            wider,
+        ) in (  # all gas in rings around the neutral gas, seen where they are equal
+            (TOTAL, np.array([galaxy.supply_total for galaxy in chosen]), "white", 3.0),
+            (NEUTRAL, np.array([galaxy.supply for galaxy in chosen]), colour, 0.0),
         ):
             symbol: dict[str, Any] = {"color": colour, "markerfacecolor": face, "linestyle": "none"}
             if len(chosen) < FEWEST:
-                axis.plot(x + shift, values, marker="o", markersize=3.0, gid=gid, **symbol)
+                axis.plot(x + shift, values, marker="o", markersize=3.0 + wider, gid=gid, **symbol)
                 continue
             low, middle, high = spread(values)
             bars = axis.errorbar(
                 np.median(x) + shift, middle, yerr=[[middle - low], [high - middle]], elinewidth=0.8,
-                marker="s", markersize=5.5, zorder=4, **symbol,
+                marker="s", markersize=4.5 + wider, zorder=4, **symbol,
             )  # fmt: skip
             bars.lines[0].set_gid(gid)
 

@@ -48,7 +48,8 @@ class GalaxyMaps:
 
     `totals` are sums over the cube of the width of the maps around the galaxy, whatever the views
     and their depth: cells by the part inside (a Voronoi cell as the cube of its volume, unless the true cells
-    are drawn), stars by position.
+    are drawn), stars by position. `gas_sphere` and `neutral_sphere` are those of the cells whose centre lies
+    in the sphere inscribed in it, as Shen+2025 count gas.
     """
 
     views: tuple[View, ...]
@@ -241,8 +242,18 @@ class _Cells:
             every |= table_marks(main)
             every |= {name: state[name] for name in ("ionising", "resolved_hii", "has_young_star")}
             every["non_ionising"] = ~state["ionising"]
+        self._account_sphere(state, quantities)
         mass = state["mass"][inside] * share
         self.tally.add(mass, luminosity, {name: mark[inside] for name, mark in every.items()})
+
+    def _account_sphere(self, state: Columns, quantities: dict[str, Array]) -> None:
+        """Gas and neutral gas of the cells whose centre lies within half the width, one helium convention."""
+        near = np.linalg.norm(state["position"], axis=1) <= 0.5 * self._deposits.views[0].width
+        masses = {"gas_sphere": _mass_of_phases(state, self._config.maps.helium)}
+        if "neutral" in quantities:
+            masses["neutral_sphere"] = quantities["neutral"]
+        for name, mass in masses.items():
+            self.totals[name] = self.totals.get(name, 0.0) + float(mass[near].sum())
 
 
 def _main(of_lines: dict[str, Of]) -> Of | None:
@@ -263,13 +274,18 @@ def quantity_names(snapshot: Snapshot, recipes: Recipes, lines: list[str]) -> li
     return names
 
 
+def _mass_of_phases(state: Columns, helium: bool) -> Array:
+    """Mass (n,) of cells that neutral and molecular gas are fractions of [Msun]."""
+    return np.asarray(state["mass"] if helium else state["mass"] * state["hydrogen_fraction"])
+
+
 def _quantities(
     state: Columns, emission: dict[str, CellLuminosity], recipes: Recipes, helium: bool
 ) -> dict[str, Array]:
     mass = state["mass"]
     quantities = {"gas": mass}
     if recipes.complete:
-        of_phases = mass if helium else mass * state["hydrogen_fraction"]
+        of_phases = _mass_of_phases(state, helium)
         quantities["neutral"] = of_phases * state["neutral_fraction"]
         quantities["molecular"] = of_phases * state["f_H2"]
     if "star_formation_rate" in state:

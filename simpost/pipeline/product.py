@@ -164,6 +164,8 @@ def _put_integrals(
     scalars.put(values, "M_gas", scalars.total("gas"), "no cell")
     scalars.put(values, "M_neutral", scalars.total("neutral"), incomplete)
     scalars.put(values, "M_molecular", scalars.total("molecular"), incomplete)
+    scalars.put(values, "M_gas_sphere", scalars.total("gas_sphere"), "no cell")
+    scalars.put(values, "M_neutral_sphere", scalars.total("neutral_sphere"), incomplete)
     scalars.put(values, "M_stars", scalars.total("stars"), "no stars")
     for window in WINDOWS:
         scalars.put(values, f"SFR_{window}", scalars.total(f"sfr_{window}"), "no stellar ages")

@@ -172,7 +172,14 @@ _IDENTITY = (
 
 _SETTINGS = (
     _text("/galaxy", "gas", "what 'gas' means here: total, neutral, molecular or cold"),
-    Entry("/galaxy@helium", "attribute", "", "boolean", (), "whether gas masses include helium and metals"),
+    Entry(
+        "/galaxy@helium",
+        "attribute",
+        "",
+        "boolean",
+        (),
+        "whether neutral and molecular gas count their helium",
+    ),
     _text("/galaxy", "line_grid", "name of the line grid", required=False),
     _text("/galaxy", "line_grid_checksum", "SHA-256 of the content of the line grid", required=False),
     _text("/galaxy", "density_pdf", "sub-grid density PDF: mass, volume, none or meanC", required=False),
@@ -208,12 +215,15 @@ _MEANS = (
 )
 _WEIGHTING = "weighted by `<weight>`: `mass`, or the luminosity of that line"
 
+_HELIUM = "with helium as `helium` says"
+_SPHERE = f"cells whose centre lies within half the width; {_HELIUM}"
+
 _INTEGRALS = (
-    _attribute(
-        "/galaxy", "M_gas", u.MASS, "gas mass in the region, as set by `gas` and `helium`", "Vallini+2025"
-    ),
-    _attribute("/galaxy", "M_neutral", u.MASS, "mass of HI and H2", "Shen+2025"),
-    _attribute("/galaxy", "M_molecular", u.MASS, "mass of H2"),
+    _attribute("/galaxy", "M_gas", u.MASS, "all gas in the region, always with helium", "Vallini+2025"),
+    _attribute("/galaxy", "M_neutral", u.MASS, f"mass of HI and H2, {_HELIUM}", "Shen+2025"),
+    _attribute("/galaxy", "M_molecular", u.MASS, f"mass of H2, {_HELIUM}"),
+    _optional("M_gas_sphere", u.MASS, f"mass of {_SPHERE}", "Shen+2025"),
+    _optional("M_neutral_sphere", u.MASS, f"mass of HI and H2 of {_SPHERE}", "Shen+2025"),
     _attribute("/galaxy", "M_stars", u.MASS, "stellar mass in the region"),
     *_SFR,
     _attribute("/galaxy", "alpha_CII", "Msun/Lsun", f"M_gas / L_{LINE_CII}", "Vallini+2025"),
@@ -317,7 +327,7 @@ _VIEW = (
 )
 
 _MAPS = (
-    _map("surface_density_gas", u.SURFACE_DENSITY, "gas, as set by `gas` and `helium`", "Vallini+2025", True),
+    _map("surface_density_gas", u.SURFACE_DENSITY, "all gas, always with helium", "Vallini+2025", True),
     _map("surface_density_neutral", u.SURFACE_DENSITY, "HI and H2", "Shen+2025"),
     _map("surface_density_hi", u.SURFACE_DENSITY, "HI", "Shen+2025"),
     _map("surface_density_molecular", u.SURFACE_DENSITY, "H2", "Shen+2025"),

@@ -24,6 +24,8 @@ class Members:
     identity: NDArray[np.int64]  # all members of groups, in the order of the files
     start: NDArray[np.int64]  # (n,) first row of every subhalo
     length: NDArray[np.int64]  # (n,)
+    source: str = "members of subhaloes"  # the snapshot's first file
+    particle_mass: float = float("nan")  # Msun, the smallest of the type; NaN if unknown
 
     def of(self, row: int) -> NDArray[np.int64]:
         """Identities of the members of one subhalo."""
@@ -52,7 +54,7 @@ def subhalo_members(snapshot: Path | str, kind: int = 1) -> Members:
         start = subhaloes["SubhaloOffsetType"][:, kind].astype(np.int64)
     else:
         start = _offsets(catalogue.group, length, np.cumsum(in_groups) - in_groups)
-    identity = _identities(files.paths, kind)
+    identity = _joined(files.paths, kind, "ParticleIDs").astype(np.int64)
     if len(identity) < in_groups.sum() or np.any(start + length > len(identity)):
         raise SnapshotError(
             paths[0],
@@ -62,7 +64,10 @@ def subhalo_members(snapshot: Path | str, kind: int = 1) -> Members:
         )
     if catalogue.most_bound is not None:
         _check_order(files.paths[0], Members(identity, start, length), catalogue.most_bound)
-    return Members(identity[: int(in_groups.sum())], start, length)
+    in_code = files.header.mass_table[kind] or _joined(files.paths, kind, "Masses").min(initial=np.inf)
+    mass = float(in_code) * files.header.mass
+    own = identity[: int(in_groups.sum())]
+    return Members(own, start, length, str(files.paths[0]), mass if np.isfinite(mass) else float("nan"))
 
 
 def _offsets(
@@ -75,14 +80,14 @@ def _offsets(
     return np.asarray(group_start[group] + before - before[rank_zero])
 
 
-def _identities(paths: tuple[Path, ...], kind: int) -> NDArray[np.int64]:
-    """Identities of all particles of a type, over the files in order."""
-    parts: list[NDArray[np.int64]] = []
+def _joined(paths: tuple[Path, ...], kind: int, name: str) -> NDArray:
+    """A dataset of all particles of a type, over the files in order."""
+    parts: list[NDArray] = []
     for path in paths:
         with open_hdf5(path) as file:
             if f"PartType{kind}" in file:
-                parts.append(np.asarray(file[f"PartType{kind}"]["ParticleIDs"]).astype(np.int64))
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+                parts.append(np.asarray(file[f"PartType{kind}"][name]))
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _check_order(path: Path, everyone: Members, most_bound: NDArray[np.int64]) -> None:

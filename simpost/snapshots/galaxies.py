@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simpost.core.cosmology import OVERDENSITY
 from simpost.core.errors import InputError
 from simpost.snapshots.columns import Columns
 from simpost.snapshots.protocol import HaloCatalogue, Snapshot
 from simpost.snapshots.regions import Sphere, offset_from, whole_box
 
-OVERDENSITY = 200.0  # times the critical density
 SHRINK = 0.85  # radius factor of one step of the shrinking sphere
 FEWEST = 100  # elements at which the sphere stops shrinking
 START_RADIUS = 3.0  # kpc, first sphere around a density peak

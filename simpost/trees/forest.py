@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
 from simpost.snapshots.protocol import HaloCatalogue
-from simpost.trees.track import Steps, Track, make_tracks
+from simpost.trees.track import Steps, Track, is_same_epoch, make_tracks
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -51,7 +51,8 @@ class Forest:
     is_central: NDArray[np.bool_]
     m_star: Array
     sfr: Array
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())  # of the whole source
+    measured: frozenset[int] = frozenset()  # rows whose m_200c is not the catalogue's
 
     def __post_init__(self) -> None:
         n = len(self.descendant)
@@ -101,6 +102,10 @@ class Forest:
             )
         return int(found[0])
 
+    def measured_at(self, rows: Rows) -> list[int]:
+        """Snapshots, in order, at which the M_200c of any of the `rows` is not the catalogue's."""
+        return sorted({int(self.snapshot[row]) for row in rows.tolist() if row in self.measured})
+
     def roots(self) -> Rows:
         """Rows of the haloes of the last snapshot, most massive first."""
         if not len(self):
@@ -140,8 +145,8 @@ def tracks_of(
         Row of the forest; see `Forest.row_of` and `Forest.roots`.
     catalogues : mapping of snapshot number to HaloCatalogue, optional
         Where the tree has no stars: stellar mass within twice the stellar half-mass radius (else all bound
-        stars, which is noted), SFR, and whether the halo is the central of its group, by the row
-        `identity`; M_200c where the tree has none.
+        stars, which is noted) and SFR, by the row `identity`; M_200c where the tree has none. Whether
+        a halo is a satellite is what the tree says.
     name : str, optional
         Default `halo IDENTITY of snapshot NUMBER`.
 
@@ -163,6 +168,8 @@ def tracks_of(
         is_satellite=~forest.is_central[rows],
     )
     notes = forest.notes
+    if measured := forest.measured_at(rows):
+        notes += (f"M_200c measured around the halo itself at snapshot(s) {', '.join(map(str, measured))}",)
     if catalogues is not None:
         steps, more = _with_catalogues(steps, catalogues, label)
         notes += more
@@ -172,7 +179,7 @@ def tracks_of(
 def _with_catalogues(
     steps: Steps, catalogues: Mapping[int, HaloCatalogue], label: str
 ) -> tuple[Steps, tuple[str, ...]]:
-    columns = {name: getattr(steps, name).copy() for name in ("m_halo", "m_star", "sfr", "is_satellite")}
+    columns = {name: getattr(steps, name).copy() for name in ("m_halo", "m_star", "sfr")}
     absent, bound_only = [], False
     for i, (number, row) in enumerate(zip(steps.snapshot.tolist(), steps.row.tolist(), strict=True)):
         catalogue = catalogues.get(number)
@@ -187,7 +194,6 @@ def _with_catalogues(
             columns["m_star"][i] = stars[row]
         if catalogue.sfr is not None:
             columns["sfr"][i] = catalogue.sfr[row]
-        columns["is_satellite"][i] = not catalogue.is_central[row]
         if not columns["m_halo"][i] > 0:
             columns["m_halo"][i] = catalogue.m_200c[row]
     notes = []
@@ -203,7 +209,7 @@ def check_same_halo(
 ) -> None:
     """Refuse a catalogue that is not of the snapshot a tree node belongs to."""
     remedy = "the catalogue is of another snapshot or run than the tree"
-    if np.isfinite(catalogue.scale_factor) and abs(catalogue.scale_factor / scale_factor - 1.0) > 1e-4:
+    if np.isfinite(catalogue.scale_factor) and not is_same_epoch(catalogue.scale_factor, scale_factor):
         raise InputError(
             catalogue.source,
             f"a catalogue of a = {catalogue.scale_factor:.6g}",

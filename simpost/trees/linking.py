@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
 from simpost.snapshots.arepo_files import read_files
 from simpost.snapshots.arepo_haloes import Central, catalogue_of
@@ -27,6 +28,7 @@ from simpost.trees.forest import NOBODY, Forest, Rows
 
 Array = NDArray[np.float64]
 Weight = Literal["rank", "count"]
+SAME_PARTICLE = 1e-3  # relative, of the dark-matter particle masses of two snapshots of one run
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _members(members: Members) -> tuple[Rows, Rows, Rows]:
     twice = np.count_nonzero(np.diff(identity) == 0)
     if twice:
         raise InputError(
-            "members of subhaloes",
+            members.source,
             f"{twice} particle identities twice",
             "every particle in one subhalo",
             "the snapshot has duplicated identities or a file of it is doubled",
@@ -134,12 +136,13 @@ def link_snapshots(
     Raises
     ------
     SnapshotError, InputError
-        No catalogue, two snapshots of one epoch or of different runs, or duplicated identities.
+        No catalogue, two snapshots of one epoch or of different runs (another cosmology, box or mass of
+        dark-matter particles), or duplicated identities.
     """
     reader = _read_snapshot if read is None else read
     sources = sorted((reader(Path(path), central) for path in snapshots), key=lambda s: s[0].scale_factor)
     catalogues = [catalogue for catalogue, _ in sources]
-    _check_one_run(catalogues)
+    cosmology = _check_one_run(catalogues)
     start = np.r_[0, np.cumsum([len(catalogue) for catalogue in catalogues])]
     descendant = np.full(start[-1], NOBODY, dtype=np.int64)
     main = np.full(start[-1], NOBODY, dtype=np.int64)
@@ -147,6 +150,7 @@ def link_snapshots(
     here = sources[0][1]()
     for i in range(len(catalogues) - 1):
         after = sources[i + 1][1]()
+        _check_same_particles(here, after)
         links = shared_particles(here, after, weight)
         to = descendants(links, len(catalogues[i]))
         descendant[start[i] : start[i + 1]] = np.where(to >= 0, to + start[i + 1], NOBODY)
@@ -155,7 +159,7 @@ def link_snapshots(
         if before is not None:
             _bridge(shared_particles(before, after, weight), descendant, main, start[i - 1 : i + 3])
         before, here = here, after
-    return _forest(catalogues, start, descendant, main)
+    return _forest(catalogues, cosmology, start, descendant, main)
 
 
 def _bridge(over: Links, descendant: Rows, main: Rows, start: Rows) -> None:
@@ -174,10 +178,13 @@ def _read_snapshot(path: Path, central: Central) -> tuple[HaloCatalogue, Callabl
     return catalogue_of(files.paths[0], files.header, central), partial(subhalo_members, files.paths[0])
 
 
-def _check_one_run(catalogues: list[HaloCatalogue]) -> None:
+def _check_one_run(catalogues: list[HaloCatalogue]) -> Cosmology:
+    """The cosmology of the run."""
     if len(catalogues) < 2:
         raise InputError("snapshots to link", f"{len(catalogues)}", "two or more")
     first = catalogues[0]
+    if first.cosmology is None:
+        raise InputError(first.source, "no cosmology", "that of the run", "use a catalogue that states it")
     for before, after in pairwise(catalogues):
         if after.scale_factor - before.scale_factor < 1e-9 or after.number == before.number:
             raise InputError(
@@ -191,9 +198,23 @@ def _check_one_run(catalogues: list[HaloCatalogue]) -> None:
             raise InputError(
                 after.source, "another cosmology or box", f"those of {first.source}", "link one run"
             )
+    return first.cosmology
 
 
-def _forest(catalogues: list[HaloCatalogue], start: Rows, descendant: Rows, main: Rows) -> Forest:
+def _check_same_particles(before: Members, after: Members) -> None:
+    """Two runs of one box and cosmology may still be of different particles."""
+    if abs(after.particle_mass / before.particle_mass - 1.0) > SAME_PARTICLE:
+        raise InputError(
+            after.source,
+            f"dark-matter particles of {after.particle_mass:.3g} Msun",
+            f"{before.particle_mass:.3g} as in {before.source}",
+            "link one run",
+        )
+
+
+def _forest(
+    catalogues: list[HaloCatalogue], cosmology: Cosmology, start: Rows, descendant: Rows, main: Rows
+) -> Forest:
     last = catalogues[-1]
     numbers = [i if c.number is None else c.number for i, c in enumerate(catalogues)]
     length = np.diff(start)
@@ -212,10 +233,9 @@ def _forest(catalogues: list[HaloCatalogue], start: Rows, descendant: Rows, main
     if not has_inner:
         notes.append("m_star: all bound stars, not those within twice the stellar half-mass radius")
     m_200c = joined("m_200c")
-    assert last.cosmology is not None
     return Forest(
         source=str(last.source),
-        cosmology=last.cosmology,
+        cosmology=cosmology,
         comoving_box=last.box_size / last.scale_factor,
         outputs={n: c.scale_factor for n, c in zip(numbers, catalogues, strict=True)},
         descendant=descendant,

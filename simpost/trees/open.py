@@ -8,6 +8,7 @@ import h5py
 
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
+from simpost.snapshots.arepo_files import open_hdf5
 from simpost.trees.forest import Forest
 from simpost.trees.gadget4 import read_gadget4_trees
 from simpost.trees.lhalotree import read_lhalotree
@@ -26,8 +27,8 @@ def open_forest(path: Path | str, cosmology: Cosmology | None = None) -> Forest:
 
     Raises
     ------
-    InputError
-        No such file, an LHaloTree without cosmology, or nothing that ytree reads either.
+    SnapshotError, InputError
+        A damaged or missing file, an LHaloTree without cosmology, or nothing that ytree reads either.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,5 +49,5 @@ def _groups(path: Path) -> set[str]:
     """Names at the root of an HDF5 file; empty for any other file."""
     if not h5py.is_hdf5(path):
         return set()
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         return set(file)

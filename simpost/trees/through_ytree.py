@@ -19,6 +19,7 @@ from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError, SnapshotError
 from simpost.snapshots.yt_data import reported_as
 from simpost.trees.forest import NOBODY, Forest, Rows, most_massive_progenitors
+from simpost.trees.track import is_same_epoch
 
 Array = NDArray[np.float64]
 
@@ -182,7 +183,7 @@ def _snapshots(path: Path, columns: dict[str, Array], scale: Array) -> tuple[Row
     outputs: dict[int, float] = {}
     for n in np.unique(number):
         own = scale[number == n]
-        if np.ptp(own) > 1e-4 * own[0]:
+        if not is_same_epoch(own.max(), own.min()):
             raise InputError(path, f"snapshot {n} at a = {own.min():.6g} and {own.max():.6g}", "one epoch")
         outputs[int(n)] = float(np.median(own))
     return number, outputs

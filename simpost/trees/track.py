@@ -17,7 +17,7 @@ from simpost.core.errors import InputError
 
 Array = NDArray[np.float64]
 
-OVERDENSITY = 200.0  # times the critical density: M_200c of S25
+SAME_EPOCH = 1e-4  # relative, of the scale factors of one snapshot in tree, catalogue and file
 MERGER_JUMP = 0.25  # relative change of M_halo between two snapshots (science G.1 step 9)
 LONGEST_BRIDGE = 1  # snapshots that may be interpolated in a row (science G.1 step 8)
 
@@ -69,6 +69,11 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+def is_same_epoch(scale_factor: float, other: float) -> bool:
+    """Whether two scale factors are of one snapshot: equal to 1e-4, more than files round them."""
+    return abs(scale_factor / other - 1.0) <= SAME_EPOCH
 
 
 def make_tracks(
@@ -156,7 +161,7 @@ def _check_outputs(name: str, listed: Mapping[int, float], outputs: Mapping[int,
                 f"one of the {len(outputs)} snapshots given",
                 "snapshots of the tree are missing: give them all, or cut the tree",
             )
-        if abs(outputs[number] / a - 1.0) > 1e-4:
+        if not is_same_epoch(outputs[number], a):
             raise InputError(
                 f"track '{name}'",
                 f"snapshot {number} at a = {a:.6g} in the tree, {outputs[number]:.6g} in the run",
@@ -217,7 +222,7 @@ def _track(
         scale_factor=scale,
         time=time,
         m_halo=m_halo,
-        r_halo=cosmology.radius_within(m_halo, scale, OVERDENSITY),
+        r_halo=cosmology.radius_within(m_halo, scale),
         m_star=m_star,
         sfr=sfr,
         position=position,

@@ -145,7 +145,7 @@ def samples():
     return [sample(f"z = {z:g}", z, seed=int(z)) for z in (3.0, 6.0, 11.0)]
 
 
-def galaxies(variant="fiducial", helium=True):
+def galaxies(variant="fiducial", helium=True, phase="neutral", aperture=0.3):
     generator = np.random.default_rng(2)
     found = []
     for z in (3.0, 6.0, 10.0):
@@ -156,13 +156,17 @@ def galaxies(variant="fiducial", helium=True):
             found.append(
                 GalaxyPixels(
                     f"galaxy {i}",
+                    f"track {i}",
                     replace(RUNS[i % 3], variant=variant),
                     z,
                     z + 0.02,
                     mass,
+                    aperture,
                     supply,
                     supply * (1.0 + 3.0 / z),
                     helium,
+                    phase,
+                    "young_stars",
                     0.5,
                     surface,
                 )
@@ -551,7 +555,14 @@ def test_no_galaxy_falls_out_of_the_mass_bins_and_variants_stand_apart():
     assert len([g for g in sample_ if g.m_200c < 1e9]) == 3 and values.size == 2  # two medians
     both = star_forming_region.supply_figure(galaxies() + galaxies("no_esf"))
     assert [axis.get_title() for axis in both.axes] == ["fiducial", "no_esf"]
-    assert "H only" in star_forming_region.supply_figure(galaxies(helium=False)).axes[0].get_ylabel()
+    label = star_forming_region.supply_figure(galaxies(helium=False)).axes[0].get_ylabel()
+    assert "H only" in label and r"<0.3\,R_{\rm vir}" in label
+    some = galaxies()
+    some[0] = replace(some[0], aperture=0.5)
+    label = star_forming_region.supply_figure(some).axes[0].get_ylabel()
+    assert r"<0.3{\rm -}0.5\,R_{\rm vir}" in label
+    surface = star_forming_region.effective_surface_density_figure(galaxies(phase="molecular"))
+    assert "molecular" in surface.axes[0].get_ylabel()
     with pytest.raises(InputError, match="one convention"):
         star_forming_region.supply_figure(galaxies() + galaxies(helium=False))
     with pytest.raises(InputError, match="rising"):
@@ -602,10 +613,10 @@ def test_both_statistics_are_drawn_and_unresolved_bins_open(samples):
     ratios = artists(main, kennicutt_schmidt.RATIO)
     for found, median, full, empty, ratio in zip(samples, medians, filled, hollow, ratios, strict=True):
         relation_ = found.relation
-        centre, resolved = 10.0**relation_.centre, relation_.is_resolved
-        np.testing.assert_array_equal(median.get_data(), (centre, relation_.median))
-        np.testing.assert_array_equal(full.get_data(), (centre[resolved], relation_.median[resolved]))
-        np.testing.assert_array_equal(empty.get_data(), (centre[~resolved], relation_.median[~resolved]))
+        middle, resolved = 10.0**relation_.log_gas_median, relation_.is_resolved
+        np.testing.assert_array_equal(median.get_data(), (middle, relation_.median))
+        np.testing.assert_array_equal(full.get_data(), (middle[resolved], relation_.median[resolved]))
+        np.testing.assert_array_equal(empty.get_data(), (middle[~resolved], relation_.median[~resolved]))
         assert (
             not is_open(full)
             and is_open(empty)
@@ -613,6 +624,7 @@ def test_both_statistics_are_drawn_and_unresolved_bins_open(samples):
             and (relation_.median[~resolved] > 0).any()
         )
         known = relation_.ratio > 0.0
+        np.testing.assert_array_equal(ratio.get_xdata(), relation_.mean_gas)
         assert np.asarray(ratio.get_ydata())[known] == pytest.approx(relation_.ratio[known])
         assert ratio.get_linestyle() == "--"
     assert len(artists(main, kennicutt_schmidt.BAND)) == 3
@@ -715,7 +727,8 @@ def test_depletion_times(samples):
     for found, median, ratio in zip(samples, medians, artists(axis, kennicutt_schmidt.RATIO), strict=True):
         np.testing.assert_array_equal(median.get_ydata(), found.relation.depletion_time)
         known = found.relation.ratio > 0.0
-        times = 1e-3 * 10.0 ** found.relation.centre[known] / found.relation.ratio[known]
+        times = 1e-3 * found.relation.mean_gas[known] / found.relation.ratio[known]
+        np.testing.assert_array_equal(median.get_xdata(), 10.0**found.relation.log_gas_median)
         assert np.asarray(ratio.get_ydata())[known] == pytest.approx(times)
     x, y = line(axis, "equilibrium:3000")
     assert 10.0 ** np.interp(2.0, np.log10(x), np.log10(y)) == pytest.approx(0.511526, rel=1e-5)

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -9,9 +10,11 @@ from click.testing import CliRunner
 
 from simpost.cli.main import simpost
 from simpost.config.analyses import load_analysis
-from simpost.core.errors import InputError, SimpostError
+from simpost.core import constants
+from simpost.core.errors import SimpostError
 from simpost.pipeline.shen2025 import analyse
 from simpost.products import read_product
+from simpost.snapshots.samples import resolve_sample
 
 CONFIG = """
 analysis: shen2025
@@ -74,7 +77,9 @@ def test_the_main_progenitor_is_that_of_the_shared_particles(made, shared_data):
     main = growth[growth["track"] == "zoom/7/0"]
     assert list(main["snapshot"]) == [0, 1, 3, 4, 5, 7]
     assert not main["is_bridged"].any()
-    assert main["is_satellite"].tolist() == [False] * 4 + [True, False]  # by FoF at z = 7.94: measured there
+    assert not main[
+        "is_satellite"
+    ].any()  # of its group it has most stars, also where FoF ranks a neighbour first
     for row in main:
         (step,) = [step for step in steps if int(step["snapshot"]) == row["snapshot"]]
         assert row["row"] == step["subhalo"]
@@ -96,12 +101,53 @@ def test_efficiency_is_recomputed_from_the_growth_table(made):
     assert row["group"] == "target"
 
 
-def test_supply_is_the_neutral_gas_of_the_product_over_the_baryons(made):
+def test_supply_is_recomputed_from_the_columns_of_the_snapshot(made):
+    """Shen+2025's M_neutral(< 0.3 R_vir) is a sphere: hydrogen of the cells whose centre lies in it."""
+    product = read_product(made[1] / "maps" / "zoom" / "snapshot_007" / "arepo-zoom_centre-0" / "product.h5")
+    galaxy = product.galaxy
+    columns, header = read_gas(resolve_sample("sample:arepo-zoom").parent)
+    to_kpc = header["UnitLength_in_cm"] / constants.KPC * header["Time"] / header["HubbleParam"]
+    to_msun = header["UnitMass_in_g"] / constants.M_SUN / header["HubbleParam"]
+    place = columns["Coordinates"] * to_kpc - galaxy["centre"]
+    hydrogen = 0.76 * columns["Masses"] * to_msun
+    # gas on the effective equation of state is neutral
+    neutral = hydrogen * np.where(
+        columns["StarFormationRate"] > 0.0, 1.0, columns["NeutralHydrogenAbundance"]
+    )
+    near = np.sqrt((place**2).sum(axis=1)) <= 0.3 * galaxy["R_200c"]
+    # the abundance of the file is HI alone, and H2 is counted in cells that are not quite neutral, too
+    assert galaxy["M_neutral_sphere"] == pytest.approx(neutral[near].sum(), rel=1e-3)
+    assert galaxy["M_gas_sphere"] == pytest.approx(hydrogen[near].sum(), rel=1e-5)
+    row = table(made, "galaxies")[0]
+    baryons = header["OmegaBaryon"] / header["Omega0"] * galaxy["M_200c"]
+    assert row["supply"] == pytest.approx(galaxy["M_neutral_sphere"] / baryons, rel=1e-12)
+    assert row["supply_total"] == pytest.approx(galaxy["M_gas_sphere"] / baryons, rel=1e-12)
+    assert row["supply"] == pytest.approx(0.206, abs=0.001)
+    assert row["aperture"] == pytest.approx(0.3, rel=1e-9)
+
+
+def read_gas(folder):
+    """Gas columns of all files of a snapshot as they stand, and the header of the first."""
+    names = ("Coordinates", "Masses", "StarFormationRate", "NeutralHydrogenAbundance")
+    parts, header = [], {}
+    for path in sorted(folder.glob("*.hdf5")):
+        with h5py.File(path) as file:
+            header = header or dict(file["Header"].attrs)
+            parts.append([file["PartType0"][name][...] for name in names])
+    return {
+        name: np.concatenate(of) for name, of in zip(names, zip(*parts, strict=True), strict=True)
+    }, header
+
+
+def test_names_of_galaxies_join_with_tracks(made):
+    galaxies, growth = table(made, "galaxies"), table(made, "growth")
+    assert set(galaxies["track"]) <= set(growth["track"])
+    assert galaxies["name"][0] == galaxies["track"][0] == "zoom/7/0"
+
+
+def test_depletion_time_is_that_of_the_maps_of_the_product(made):
     galaxies = table(made, "galaxies")
     product = read_product(made[1] / "maps" / "zoom" / "snapshot_007" / "arepo-zoom_centre-0" / "product.h5")
-    expected = product.galaxy["M_neutral"] / (0.0486 / 0.3089 * product.galaxy["M_200c"])
-    assert galaxies["supply"][0] == pytest.approx(expected, rel=1e-12)
-    assert galaxies["supply"][0] <= galaxies["supply_total"][0]
     gas, rate = (
         sum(view.map(name).values.sum() * view.attributes["pixel"] ** 2 for view in product.views.values())
         for name in ("surface_density_neutral", "surface_density_sfr_instantaneous")
@@ -139,7 +185,7 @@ def test_the_command_prints_the_summary_and_refuses_other_results(made, tmp_path
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("efficiency: {redshifts: [7, 8, 9]}", "efficiency: {redshifts: [-1]}"), "zero or more"),
+        (("efficiency: {redshifts: [7, 8, 9]}", "efficiency: {redshifts: [-1]}"), "none below zero"),
         (("analysis: shen2025", "analysis: shen2024"), "shen2025"),
         (("in_situ: {redshifts: [7]}", "in_situs: {redshifts: [7]}"), "in_situ"),
         (("    snapshots: [sample:arepo-zoom-history/snap_*.hdf5, sample:arepo-zoom]\n", ""), "snapshots"),
@@ -158,15 +204,16 @@ def test_a_configuration_of_maps_is_not_an_analysis(tmp_path):
 
 def test_one_snapshot_makes_no_history(tmp_path):
     text = CONFIG.replace("sample:arepo-zoom-history/snap_*.hdf5, ", "")
-    with pytest.raises(InputError, match="two snapshots or more"):
+    with pytest.raises(SimpostError, match="two snapshots or more"):
         analyse(load(tmp_path, text))
     assert not (tmp_path / "results").exists()
 
 
 def test_a_run_that_cannot_be_read_leaves_the_others_whole(tmp_path):
-    other = "  - name: gone\n    snapshots: [/nowhere/snap_001.hdf5, /nowhere/snap_002.hdf5]\nmaps:"
-    text = CONFIG.replace("maps:\n  views", other + "\n  views").split("kennicutt_schmidt")[0]
-    result = analyse(load(tmp_path, text + "output: OUTPUT\n"))
+    other = "  - name: gone\n    snapshots: [/nowhere/snap_001.hdf5, /nowhere/snap_002.hdf5]\n"
+    runs, settings = CONFIG.replace("kennicutt_schmidt: {redshifts: [7]}\n", "").split("maps:\n", 1)
+    text = f"{runs}{other}efficiency{settings.partition('efficiency')[2]}"
+    result = analyse(load(tmp_path, text))
     assert len(result.failures) == 1
     assert "gone" in result.failures[0]
     assert (tmp_path / "results" / "growth.ecsv").is_file()

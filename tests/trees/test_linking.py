@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -17,19 +18,19 @@ from tests.conftest import YT_MSUN
 from tests.trees.forests import PLANCK
 
 
-def members(*subhaloes, outside=()):
+def members(*subhaloes, outside=(), known=()):
     """Members from lists of identities, the most bound first; `outside` are in groups only."""
     length = np.array([len(ids) for ids in subhaloes], dtype=np.int64)
     identity = np.array([i for ids in subhaloes for i in ids] + list(outside), dtype=np.int64)
-    return Members(identity, np.cumsum(length) - length, length)
+    return Members(identity, np.cumsum(length) - length, length, *known)
 
 
-def story(*snapshots, **changes):
+def story(*snapshots, particle_masses=MappingProxyType({}), **changes):
     """A reader for `link_snapshots` from lists of members, one per snapshot; mass = number of members."""
 
     def read(path, central):
         number = int(path.name)
-        own = members(*snapshots[number])
+        own = members(*snapshots[number], known=(f"snap_{number}", particle_masses.get(number, 1e5)))
         n = len(own.length)
         a = 0.1 + 0.02 * number
         columns = {
@@ -173,16 +174,34 @@ def test_members_are_read_once():
 
 def test_bad_input_is_one_line():
     ids = list(range(50))
-    with pytest.raises(InputError, match="2 particle identities twice"):
+    with pytest.raises(InputError, match=r"^snap_0: found 2 particle identities twice"):
         linked([ids, [3, 4]], [ids])
     with pytest.raises(InputError, match="every snapshot once"):
         linked([ids], [ids], at_1={"scale_factor": 0.1, "box_size": 10.0})
     with pytest.raises(InputError, match="another cosmology or box"):
         linked([ids], [ids], at_1={"box_size": 50.0})
+    with pytest.raises(InputError, match="0: found no cosmology"):
+        linked([ids], [ids], at_0={"cosmology": None})
     with pytest.raises(InputError, match="found 1, expected two or more"):
         linked([ids])
     with pytest.raises(InputError, match="'rank' or 'count'"):
         linked([ids], [ids], weight="mass")
+
+
+def test_runs_of_other_particles_are_not_linked():
+    ids = list(range(50))
+    with pytest.raises(InputError, match=r"^snap_2: found .* of 8e\+05 Msun, expected 1e\+05 as in snap_1;"):
+        linked([ids], [ids], [ids], particle_masses={2: 8e5})
+    assert len(linked([ids], [ids], particle_masses={1: 1e5 * (1 + 1e-6)})) == 2  # rounded otherwise
+    assert len(linked([ids], [ids], particle_masses={1: float("nan")})) == 2  # not known
+
+
+def test_another_real_run_is_not_linked(zoom, shared_data):
+    box = shared_data / "arepo/box/snap_006.hdf5"
+    masses = [subhalo_members(path).particle_mass for path in (zoom[0][5], box)]
+    assert masses == pytest.approx([5.92e5, 1.60e7], rel=2e-3)
+    with pytest.raises(InputError, match=rf"^{box}: .* as in {zoom[0][5]}; link one run"):
+        link_snapshots([zoom[0][4], zoom[0][5], box])
 
 
 # -- a real zoom -------------------------------------------------------------------------------------
@@ -239,13 +258,19 @@ def test_real_zoom_measured_masses(zoom, zoom_forest):
     paths, measured = zoom
     chosen = {n: paths[n] for n in (5, 7)}
     root = zoom_forest.row_of(7, 0)
-    track = tracks_of(with_measured_masses(zoom_forest, root, chosen), root)[0]
+    wood = with_measured_masses(zoom_forest, main_branch(zoom_forest, root), chosen)
+    track = tracks_of(wood, root)[0]
     expected = np.array([step["M_200c_recomputed_Msun"] for step in measured]) * YT_MSUN / c.M_SUN
     np.testing.assert_allclose(track.m_halo[-2:], expected[-2:], rtol=2e-3)
     assert not np.any(track.is_bridged)
-    assert any("around the halo itself at 2 snapshots" in note for note in track.notes)
+    assert "M_200c measured around the halo itself at snapshot(s) 5, 7" in track.notes
+    changed = np.flatnonzero(~np.equal(wood.m_200c, zoom_forest.m_200c) & (wood.m_200c > 0))
+    assert set(changed.tolist()) == wood.measured == {zoom_forest.row_of(5, 1), root}
+    for other in wood.roots()[1:]:
+        tracks = tracks_of(wood, int(other)) if wood.m_200c[other] > 0 else []
+        assert not any("measured" in note for track in tracks for note in track.notes)
     with pytest.raises(InputError, match="the snapshot is another one"):
-        with_measured_masses(zoom_forest, root, {7: paths[5]})
+        with_measured_masses(zoom_forest, [root], {7: paths[5]})
 
 
 def test_a_snapshot_without_catalogue(zoom, tmp_path):

@@ -8,10 +8,11 @@ import pytest
 
 from simpost.core import constants as c
 from simpost.core.cosmology import Cosmology
-from simpost.core.errors import InputError
+from simpost.core.errors import InputError, SnapshotError
 from simpost.trees.forest import NOBODY, main_branch, tracks_of
 from simpost.trees.gadget4 import read_gadget4_trees
 from simpost.trees.lhalotree import read_lhalotree
+from simpost.trees.open import open_forest
 from simpost.trees.through_ytree import read_with_ytree
 from tests.trees.forests import PLANCK
 from tests.trees.writers import (
@@ -126,6 +127,16 @@ def test_gadget4_missing_files_are_named(tmp_path):
         file.create_group("Header")
     with pytest.raises(InputError, match="no group TreeTable"):
         read_gadget4_trees(tmp_path / "snap.hdf5")
+
+
+@pytest.mark.parametrize("write", [write_gadget4, write_lhalotree])
+def test_a_truncated_file_is_one_line(tmp_path, write):
+    path = write(tmp_path)
+    assert len(open_forest(path, PLANCK)) == 9
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert h5py.is_hdf5(path)
+    with pytest.raises(SnapshotError, match=rf"^{path}: found a damaged or foreign file .*truncated"):
+        open_forest(path, PLANCK)
 
 
 # -- LHaloTree ---------------------------------------------------------------------------------------

@@ -10,27 +10,44 @@ from simpost.analysis.double_power_law_fit import DoublePowerLawFit, fit_double_
 from simpost.analysis.efficiency import halo_efficiency
 from simpost.analysis.simulation_sets import CENTRAL, TARGET, EfficiencyFit, EfficiencyPoint
 from simpost.config.shen2025 import DoublePowerLawConfig, EfficiencyConfig
-from simpost.core.errors import InputError
+from simpost.core.errors import InputError, SimpostError
 from simpost.pipeline.shen2025.histories import Simulation
+from simpost.trees.track import Track
 
 FEW = 5  # galaxies of a group below which its bootstrap says nothing
 
 
 @dataclass(eq=False)
 class Efficiencies:
-    """Points by target redshift, and why haloes are missing: one line each."""
+    """Points by target redshift, which haloes were left out, and what failed: one line each."""
 
     points: dict[float, list[EfficiencyPoint]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
 def measure_efficiencies(simulations: list[Simulation], options: EfficiencyConfig) -> Efficiencies:
-    """Measure every clean central, and the main targets, at every redshift of the configuration."""
+    """Measure every clean central, and the main targets, at every redshift of the configuration.
+
+    A galaxy that cannot be measured, or a run that cannot be read, is a line of `failures` with the
+    redshifts it is missing at; the others are whole.
+    """
     found = Efficiencies()
+    failed: dict[tuple[str, str], list[str]] = {}
     for redshift in options.redshifts:
         points = found.points.setdefault(redshift, [])
         for simulation in simulations:
-            points += _of_run(simulation, redshift, options, found.notes)
+            failures: dict[str, str] = {}
+            try:
+                points += _of_run(simulation, redshift, options, found.notes, failures)
+            except SimpostError as error:
+                failures[simulation.config.name] = str(error)
+            for reason in failures.items():
+                failed.setdefault(reason, []).append(f"{redshift:g}")
+    found.failures = [
+        f"efficiency of {name}, z = {', '.join(redshifts)}: {error}"
+        for (name, error), redshifts in failed.items()
+    ]
     return found
 
 
@@ -71,13 +88,24 @@ def _caution(fit: DoublePowerLawFit, options: DoublePowerLawConfig) -> str:
 
 
 def _of_run(
-    simulation: Simulation, redshift: float, options: EfficiencyConfig, notes: list[str]
+    simulation: Simulation,
+    redshift: float,
+    options: EfficiencyConfig,
+    notes: list[str],
+    failures: dict[str, str],
 ) -> list[EfficiencyPoint]:
-    """Points of one run; counts of what was left out go to `notes`."""
+    """Points of one run; counts of what was left out go to `notes`, errors to `failures` by track."""
     run, number = simulation.config, simulation.nearest(redshift)
-    left_out = {"contaminated": 0, "with one snapshot only": 0, "without a stellar mass": 0}
+    tracks = simulation.tracks_at(number, options.least_mass)
+    without_mass = simulation.without_mass(number, options.least_mass)
+    left_out = {
+        "contaminated": 0,
+        "with one snapshot only": 0,
+        "without a stellar mass": 0,
+        "without M_200c": sum(simulation.root(row) not in tracks for row in without_mass),
+    }
     points = []
-    for root, track in simulation.tracks_at(number, options.least_mass).items():
+    for root, track in tracks.items():
         is_target = root in simulation.target_roots
         if track is None:
             left_out["with one snapshot only"] += 1
@@ -88,23 +116,32 @@ def _of_run(
         if not np.all(np.isfinite(track.m_star)):
             left_out["without a stellar mass"] += 1
             continue
-        result = halo_efficiency(
-            track.name,
-            track.time,
-            track.m_halo,
-            track.m_star,
-            redshift,
-            simulation.cosmology,
-            is_bridged=track.is_bridged,
-            window=options.window,
-            spacing=options.segments,
-            dynamical_time_at=options.dynamical_time,
-            interpolation=options.interpolation,
-        )
         group = TARGET if is_target else CENTRAL
-        points.append(EfficiencyPoint(simulation.label, group, track, result))
+        try:
+            points.append(_point(simulation, group, track, redshift, options))
+        except SimpostError as error:
+            failures[track.name] = str(error)
     found = simulation.redshift(number)
     for reason, count in left_out.items():
         if count:
             notes.append(f"{run.name}, z = {redshift:g}: {count} haloes {reason} left out (z = {found:.2f})")
     return points
+
+
+def _point(
+    simulation: Simulation, group: str, track: Track, redshift: float, options: EfficiencyConfig
+) -> EfficiencyPoint:
+    result = halo_efficiency(
+        track.name,
+        track.time,
+        track.m_halo,
+        track.m_star,
+        redshift,
+        simulation.cosmology,
+        is_bridged=track.is_bridged,
+        window=options.window,
+        spacing=options.segments,
+        dynamical_time_at=options.dynamical_time,
+        interpolation=options.interpolation,
+    )
+    return EfficiencyPoint(simulation.label, group, track, result)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,10 @@ from simpost.trees.forest import NOBODY, Forest, main_branch, tracks_of
 from simpost.trees.linking import link_snapshots
 from simpost.trees.measure import with_measured_masses
 from simpost.trees.open import open_forest
-from simpost.trees.track import Track
+from simpost.trees.track import Track, is_same_epoch
 
 FARTHEST = 0.5  # in redshift: a snapshot further from the target does not stand for it (S25 Fig. 2: z +- 0.5)
-SAME_EPOCH = 1e-4  # relative, of the scale factors of a tree's snapshot and a file
+LEAST_BOUND = 0.1  # of M_200c: a subhalo with less bound mass lies in another halo and is no main target
 
 
 @dataclass(eq=False)
@@ -81,6 +82,11 @@ class Simulation:
     def _tracks(self) -> dict[int, list[Track]]:
         return {}
 
+    @cached_property
+    def _tried(self) -> set[int]:
+        """Rows whose M_200c was measured, or could not be."""
+        return set()
+
     @property
     def files(self) -> dict[int, Path]:
         """Paths of the snapshots by number, samples unpacked."""
@@ -92,15 +98,13 @@ class Simulation:
             self._opened[number] = open_snapshot(self.paths[number])
         return self._opened[number]
 
-    def nearest(self, redshift: float) -> int:
-        """Number of the forest's snapshot whose age is nearest to that of `redshift`."""
-        numbers = np.array(sorted(self.forest.outputs))
-        ages = self.cosmology.age(np.array([self.forest.outputs[int(n)] for n in numbers]))
-        return int(numbers[np.argmin(np.abs(ages - self.cosmology.age(1.0 / (1.0 + redshift))))])
+    def nearest(self, redshift: float, among: Collection[int] | None = None) -> int:
+        """Number of the snapshot `among` some, by default all of the forest, that is nearest in redshift."""
+        return min(among or self.forest.outputs, key=lambda n: abs(self.redshift(n) - redshift))
 
     def standing_for(self, redshift: float, among: Collection[int]) -> int | None:
-        """Number of the snapshot `among` some that is nearest in redshift; None beyond 0.5."""
-        number = min(among, key=lambda n: abs(self.redshift(n) - redshift), default=None)
+        """The nearest snapshot `among` some; None beyond 0.5 in redshift."""
+        number = self.nearest(redshift, among) if among else None
         return number if number is not None and abs(self.redshift(number) - redshift) <= FARTHEST else None
 
     def redshift(self, number: int) -> float:
@@ -108,11 +112,42 @@ class Simulation:
         return 1.0 / self.forest.outputs[number] - 1.0
 
     def centrals(self, number: int, least_mass: float) -> list[int]:
-        """Rows of the centrals of a snapshot above a mass [Msun], most massive first."""
+        """Rows of the centrals of a snapshot above an M_200c [Msun], most massive first.
+
+        M_200c is measured where the catalogue has it around another subhalo of the group only and the bound
+        mass is above the same limit.
+        """
+        self._measure(row for row in self.without_mass(number, least_mass) if self._is_not_first(row))
+        return self._with_mass(number, least_mass)
+
+    def _with_mass(self, number: int, least_mass: float) -> list[int]:
         forest = self.forest
         chosen = (forest.snapshot == number) & forest.is_central & (forest.m_200c >= least_mass)
         rows = np.flatnonzero(chosen)
         return [int(row) for row in rows[np.argsort(-forest.m_200c[rows], kind="stable")]]
+
+    def without_mass(self, number: int, least_mass: float) -> list[int]:
+        """Rows of the centrals of a snapshot that have no M_200c, but a bound mass above a limit [Msun]."""
+        forest = self.forest
+        chosen = (forest.snapshot == number) & forest.is_central & (forest.mass >= least_mass)
+        return [int(row) for row in np.flatnonzero(chosen & ~(forest.m_200c > 0.0))]
+
+    def _is_not_first(self, row: int) -> bool:
+        """Whether the catalogue's M_200c of the group is around another subhalo."""
+        catalogue = self.catalogues.get(int(self.forest.snapshot[row]))
+        identity = int(self.forest.identity[row])
+        if catalogue is None or catalogue.is_first is None or not 0 <= identity < len(catalogue):
+            return False
+        return not catalogue.is_first[identity]
+
+    def _measure(self, rows: Iterable[int]) -> None:
+        """M_200c around the haloes themselves, where they have none and there is a snapshot; once each."""
+        numbers, m_200c = self.forest.snapshot, self.forest.m_200c
+        new = {row for row in rows if not m_200c[row] > 0.0 and int(numbers[row]) in self.paths} - self._tried
+        if new:
+            snapshots = {number: self.snapshot(number) for number in {int(numbers[row]) for row in new}}
+            self.forest = with_measured_masses(self.forest, sorted(new), snapshots)
+            self._tried.update(new)
 
     def root(self, row: int) -> int:
         """Row of a halo where its branch merges or the run ends."""
@@ -121,6 +156,9 @@ class Simulation:
         ):
             row = later
         return row
+
+    def _name(self, root: int) -> str:
+        return f"{self.config.name}/{self.forest.snapshot[root]}/{self.forest.identity[root]}"
 
     def row_at(self, root: int, number: int) -> int | None:
         """Row of a branch at a snapshot; None where it is not found there."""
@@ -135,8 +173,10 @@ class Simulation:
         """
         root = self.root(row)
         if root not in self._tracks:
-            name = f"{self.config.name}/{self.forest.snapshot[root]}/{self.forest.identity[root]}"
-            self._tracks[root] = tracks_of(self.forest, root, self.catalogues or None, name)
+            _ = self.target_roots  # their branches are measured when they are chosen
+            branch = main_branch(self.forest, root).tolist()
+            self._measure(r for r in branch if self.forest.is_central[r] and self._is_not_first(r))
+            self._tracks[root] = tracks_of(self.forest, root, self.catalogues or None, self._name(root))
         at = int(self.forest.snapshot[row]) if number is None else number
         found = (piece for piece in self._tracks[root] if at in piece.snapshot and len(piece) > 1)
         return next(found, None)
@@ -183,23 +223,34 @@ class Simulation:
     def target_roots(self) -> list[int]:
         """Rows of the main targets: the most massive clean centrals of the last snapshot."""
         last = max(self.forest.outputs, key=lambda number: self.forest.outputs[number])
-        rows: list[int] = []
-        for row in self.centrals(last, 0.0):
-            if len(rows) == self.config.targets:
-                break
-            if self.is_clean(row) is not False:
-                self._measure_missing_masses(row)
-                rows.append(row)
+        wanted = self.config.targets
+        if not wanted:
+            return []
+        known = self._heaviest_clean(last, wanted)
+        least = LEAST_BOUND * float(self.forest.m_200c[known[-1]]) if len(known) == wanted else 0.0
+        self.centrals(last, least)  # measures what the catalogue lacks
+        rows = self._heaviest_clean(last, wanted)
+        self._note_targets(rows, len(self.without_mass(last, least)))
         return rows
 
-    def _measure_missing_masses(self, root: int) -> None:
-        """M_200c around the halo itself where its group's is that of a neighbour FoF has bridged it with."""
-        branch = main_branch(self.forest, root)
-        missing = self.forest.snapshot[branch[~(self.forest.m_200c[branch] > 0.0)]].tolist()
-        paths = {number: self.paths[number] for number in missing if number in self.paths}
-        if paths:
-            self.forest = with_measured_masses(self.forest, root, paths)
-            self.notes.append(f"{self.forest.notes[-1]} (target, a satellite there)")
+    def _heaviest_clean(self, number: int, count: int) -> list[int]:
+        clean = (row for row in self._with_mass(number, 0.0) if self.is_clean(row) is not False)
+        return list(islice(clean, count))
+
+    def _note_targets(self, roots: list[int], without_mass: int) -> None:
+        """Measure what the targets lack along their branches, and say so."""
+        if without_mass:
+            self.notes.append(
+                f"centrals of the last snapshot without M_200c, not taken for main targets: {without_mass}"
+            )
+        for root in roots:
+            branch = main_branch(self.forest, root)
+            self._measure(branch.tolist())
+            if numbers := self.forest.measured_at(branch):
+                self.notes.append(
+                    f"main target {self._name(root)}: M_200c measured around the halo itself at snapshot(s) "
+                    f"{', '.join(map(str, numbers))}, where its group's is that of another subhalo"
+                )
 
 
 def open_simulation(config: SimulationConfig) -> Simulation:
@@ -252,4 +303,4 @@ def _numbered(config: SimulationConfig, forest: Forest, paths: list[str]) -> dic
 
 def _number_at(outputs: Mapping[int, float], scale: float) -> int | None:
     number = min(outputs, key=lambda n: abs(outputs[n] - scale))
-    return number if abs(outputs[number] / scale - 1.0) < SAME_EPOCH else None
+    return number if is_same_epoch(outputs[number], scale) else None

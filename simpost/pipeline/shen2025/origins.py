@@ -71,6 +71,7 @@ def _of_snapshot(
                 group=TARGET if root in simulation.target_roots else CENTRAL,
                 name=track.name,
                 target=target,
+                redshift=simulation.redshift(number),
                 m_200c=float(track.m_halo[-1]),
                 fraction=result.fraction,
                 low=result.low,

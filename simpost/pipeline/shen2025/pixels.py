@@ -10,6 +10,7 @@ import numpy as np
 
 from simpost.analysis.halo import baryon_fraction
 from simpost.analysis.kennicutt_schmidt import (
+    Pixels,
     distributions,
     floor_of,
     has_rate,
@@ -35,7 +36,7 @@ class MappedSnapshot:
     target: float
     redshift: float
     products: list[GalaxyProduct]
-    names: list[str]  # RUN/SNAPSHOT/HALO of each product, as tracks are named
+    rows: list[int]  # of the forest: the halo of each product
     particle_mass: float  # Msun, of a star particle; NaN without any
 
 
@@ -87,8 +88,8 @@ def map_simulations(
             simulation, number = task.simulation, task.number
             mass = simulation.config.particle_mass or _particle_mass(simulation, number)
             redshift = simulation.redshift(number)
-            names = [_name(simulation, task.rows, product) for product in made.products]
-            mapped.append(MappedSnapshot(simulation, task.target, redshift, made.products, names, mass))
+            rows = [_row(task.rows, product) for product in made.products]
+            mapped.append(MappedSnapshot(simulation, task.target, redshift, made.products, rows, mass))
     return mapped
 
 
@@ -101,6 +102,8 @@ def measure_pixels(
         results.notes.append("Kennicutt-Schmidt relation: no galaxy was mapped")
         return
     results.star_formation = _star_formation(products, options)
+    if results.star_formation == "young_stars":
+        results.notes += _without_particle_mass(mapped)
     first = mapped[0].simulation.config.variant
     for target in dict.fromkeys(snapshot.target for snapshot in mapped):
         chosen = [snapshot for snapshot in mapped if snapshot.target == target]
@@ -109,8 +112,8 @@ def measure_pixels(
         for snapshot in chosen:
             _add_sample(results.by_run, snapshot.simulation.config.name, [snapshot], options, results)
             results.galaxies += [
-                _of_galaxy(snapshot, name, product, options, results)
-                for name, product in zip(snapshot.names, snapshot.products, strict=True)
+                _of_galaxy(snapshot, row, product, options, results)
+                for row, product in zip(snapshot.rows, snapshot.products, strict=True)
             ]
 
 
@@ -162,11 +165,9 @@ def _map_config(task: _MapTask, settings: MapSettings, output: Path) -> Config:
     )
 
 
-def _name(simulation: Simulation, rows: list[int], product: GalaxyProduct) -> str:
-    """Name of the halo a product is of: products are called after their place among the centres."""
-    row = rows[int(str(product.galaxy["id"]).rpartition("-")[2])]
-    forest = simulation.forest
-    return f"{simulation.config.name}/{forest.snapshot[row]}/{forest.identity[row]}"
+def _row(rows: list[int], product: GalaxyProduct) -> int:
+    """Row of the halo a product is of: products are called after their place among the centres."""
+    return rows[int(str(product.galaxy["id"]).rpartition("-")[2])]
 
 
 def _target_mass(simulation: Simulation, number: int) -> float:
@@ -211,37 +212,56 @@ def _add_sample(
         return
     try:
         pixels = pixels_of(products, options.phase, results.star_formation)
-        floor = 0.0
-        if results.star_formation == "young_stars":
-            heaviest = max(snapshot.particle_mass for snapshot in mapped)
-            floor = floor_of(heaviest, pixels) if np.isfinite(heaviest) else 0.0
+        floor = _floor(mapped, pixels) if results.star_formation == "young_stars" else 0.0
         relation = measure_relation(pixels, options.bin_width, floor, options.least_young_particles)
         variant = mapped[0].simulation.config.variant
         sample = PixelSample(label, variant, mapped[0].target, pixels, relation, *distributions(pixels))
         samples.append(sample)
+        if np.isnan(floor):
+            results.notes.append(f"{label}: resolution floor unknown, no bin counts as resolved")
     except InputError as error:
         results.failures.append(f"Kennicutt-Schmidt relation, {label}: {error}")
 
 
+def _floor(mapped: list[MappedSnapshot], pixels: Pixels) -> float:
+    """That of the heaviest star particle known; NaN where none is."""
+    known = [snapshot.particle_mass for snapshot in mapped if np.isfinite(snapshot.particle_mass)]
+    return floor_of(max(known), pixels) if known else float("nan")
+
+
+def _without_particle_mass(mapped: list[MappedSnapshot]) -> list[str]:
+    return [
+        f"{snapshot.simulation.config.name}, z = {snapshot.target:g}: no star-particle mass for the floor"
+        for snapshot in mapped
+        if not np.isfinite(snapshot.particle_mass)
+    ]
+
+
 def _of_galaxy(
     mapped: MappedSnapshot,
-    name: str,
+    row: int,
     product: GalaxyProduct,
     options: KennicuttSchmidtConfig,
     results: PixelResults,
 ) -> GalaxyPixels:
     pixels = pixels_of([product], options.phase, results.star_formation)
-    galaxy = product.galaxy
-    baryons = baryon_fraction(mapped.simulation.cosmology) * float(galaxy["M_200c"])
+    galaxy, simulation = product.galaxy, mapped.simulation
+    forest, track = simulation.forest, simulation.track(row)
+    baryons = baryon_fraction(simulation.cosmology) * float(galaxy["M_200c"])
+    width = float(next(iter(product.views.values())).attributes["width"])
     return GalaxyPixels(
-        name=name,
-        run=mapped.simulation.label,
+        name=f"{simulation.config.name}/{forest.snapshot[row]}/{forest.identity[row]}",
+        track=track.name if track is not None else "",
+        run=simulation.label,
         target=mapped.target,
         redshift=mapped.redshift,
         m_200c=float(galaxy["M_200c"]),
-        supply=float(galaxy["M_neutral"]) / baryons,
-        supply_total=float(galaxy["M_gas"]) / baryons,
+        aperture=0.5 * width / float(galaxy["R_200c"]),
+        supply=float(galaxy["M_neutral_sphere"]) / baryons,
+        supply_total=float(galaxy["M_gas_sphere"]) / baryons,
         helium=bool(galaxy["helium"]),
+        phase=pixels.phase,
+        star_formation=pixels.star_formation,
         depletion_time=pixels.depletion_time(),
         effective_surface_density=pixels.effective_surface_density(),
     )

@@ -81,14 +81,12 @@ def _open(config: Shen2025Config, found: Found, result: AnalysisResult, report: 
         report(f"{run.name}: haloes", 0.2 * index / len(config.runs))
         try:
             simulation = open_simulation(run)
+            targets = len(simulation.target_roots)
         except SimpostError as error:
             result.failures.append(f"{run.name}: {error}")
         else:
             found.simulations.append(simulation)
-            report(
-                f"{run.name}: {len(simulation.target_roots)} main target(s)",
-                0.2 * (index + 0.5) / len(config.runs),
-            )
+            report(f"{run.name}: {targets} main target(s)", 0.2 * (index + 0.5) / len(config.runs))
             result.notes += [f"{run.name}: {note}" for note in simulation.notes]
     if not found.simulations:
         raise UnreadableRunsError("\n".join(result.failures))
@@ -109,6 +107,7 @@ def _efficiencies(config: Shen2025Config, found: Found, result: AnalysisResult) 
     measured = measure_efficiencies(found.simulations, config.efficiency)
     found.points = measured.points
     result.notes += measured.notes
+    result.failures += measured.failures
     found.fits = fit_efficiencies(measured, config.double_power_law, config.seed)
 
 

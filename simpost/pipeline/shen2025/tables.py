@@ -110,10 +110,16 @@ def write_relations(path: Path, samples: Sequence[PixelSample]) -> None:
         "log_gas_high": TableColumn(_joined(samples, lambda r: r.log_gas[1:])),
         "n_pixels": TableColumn(_joined(samples, lambda r: r.n_pixels)),
         "n_star_forming": TableColumn(_joined(samples, lambda r: r.n_star_forming)),
+        "log_gas_median": TableColumn(
+            _joined(samples, lambda r: r.log_gas_median), "", "of star-forming pixels: abscissa of the median"
+        ),
         "median": TableColumn(_joined(samples, lambda r: r.median), rate, "over star-forming pixels"),
         "p16": TableColumn(_joined(samples, lambda r: r.p16), rate),
         "p84": TableColumn(_joined(samples, lambda r: r.p84), rate),
-        "ratio": TableColumn(_joined(samples, lambda r: r.ratio), rate, "ratio of sums times mean gas"),
+        "ratio": TableColumn(_joined(samples, lambda r: r.ratio), rate, "ratio of sums times mean_gas"),
+        "mean_gas": TableColumn(
+            _joined(samples, lambda r: r.mean_gas), _PER_PC2, "of all pixels: abscissa of the ratio"
+        ),
         "depletion_time": TableColumn(_joined(samples, lambda r: r.depletion_time), time, "median"),
         "share_of_rate": TableColumn(_joined(samples, lambda r: r.share_of_rate)),
         "is_resolved": TableColumn(_joined(samples, lambda r: r.is_resolved)),
@@ -122,7 +128,7 @@ def write_relations(path: Path, samples: Sequence[PixelSample]) -> None:
     comments = [
         f"{first.phase} gas {'with' if first.helium else 'without'} helium, rate from {first.star_formation}",
         "bins of log10 gas surface density in Msun/pc^2 (Shen+2025 section 4)",
-        *(f"{sample.label}: floor {sample.relation.floor:.4g} Msun/yr/kpc^2" for sample in samples),
+        *dict.fromkeys(_floor_words(sample) for sample in samples if sample.relation.floor != 0.0),
     ]
     write_table(path, columns, comments)
 
@@ -130,22 +136,31 @@ def write_relations(path: Path, samples: Sequence[PixelSample]) -> None:
 def write_galaxies(path: Path, galaxies: Sequence[GalaxyPixels]) -> None:
     """One row per mapped galaxy."""
     columns = {
-        "name": TableColumn([galaxy.name for galaxy in galaxies]),
+        "name": TableColumn([galaxy.name for galaxy in galaxies], "", "run, snapshot and halo"),
+        "track": TableColumn([galaxy.track for galaxy in galaxies], "", "as in growth.ecsv"),
         "run": TableColumn([galaxy.run.name for galaxy in galaxies]),
         "level": TableColumn([galaxy.run.level for galaxy in galaxies]),
         "variant": TableColumn([galaxy.run.variant for galaxy in galaxies]),
         "target_redshift": TableColumn([galaxy.target for galaxy in galaxies]),
         "redshift": TableColumn([galaxy.redshift for galaxy in galaxies]),
         "M_200c": TableColumn([galaxy.m_200c for galaxy in galaxies], u.MASS),
+        "aperture": TableColumn([galaxy.aperture for galaxy in galaxies], "", "radius of supply, in R_200c"),
         "supply": TableColumn([galaxy.supply for galaxy in galaxies], "", "neutral gas over f_b M_200c"),
         "supply_total": TableColumn([galaxy.supply_total for galaxy in galaxies], "", "all gas, likewise"),
-        "depletion_time": TableColumn([galaxy.depletion_time for galaxy in galaxies], _GYR),
+        "depletion_time": TableColumn(
+            [galaxy.depletion_time for galaxy in galaxies], _GYR, "gas over rate of all pixels"
+        ),
         "effective_surface_density": TableColumn(
             [galaxy.effective_surface_density for galaxy in galaxies], _PER_PC2
         ),
     }
-    helium = "with" if galaxies[0].helium else "without"
-    write_table(path, columns, [f"gas {helium} helium, in the field of view of 0.6 R_200c"])
+    first = galaxies[0]
+    helium = "with helium" if first.helium else "without helium"
+    comments = [
+        f"supply: gas {helium} of cells whose centre lies within `aperture` (half the width of the maps)",
+        f"pixels: {first.phase} gas {helium}, rate from {first.star_formation}",
+    ]
+    write_table(path, columns, comments)
 
 
 def write_in_situ(path: Path, points: Sequence[InSituPoint]) -> None:
@@ -154,7 +169,8 @@ def write_in_situ(path: Path, points: Sequence[InSituPoint]) -> None:
         "run": TableColumn([point.run.name for point in points]),
         "group": TableColumn([point.group for point in points]),
         "name": TableColumn([point.name for point in points]),
-        "redshift": TableColumn([point.target for point in points]),
+        "target_redshift": TableColumn([point.target for point in points]),
+        "redshift": TableColumn([point.redshift for point in points], "", "of the snapshot"),
         "M_200c": TableColumn([point.m_200c for point in points], u.MASS),
         "in_situ": TableColumn([point.fraction for point in points], "", "of the stars of known birth place"),
         "in_situ_low": TableColumn([point.low for point in points], "", "unknown counted as ex situ"),
@@ -214,9 +230,12 @@ def fit_words(fits: Sequence[EfficiencyFit]) -> list[str]:
 
 
 def relation_words(samples: Sequence[PixelSample]) -> list[str]:
-    """One line per sample."""
+    """One line per sample; of runs only where there are several, since one alone is its redshift's sample."""
+    runs = {sample.label for sample in samples if not _is_of_redshift(sample)}
     lines = []
     for sample in samples:
+        if len(runs) == 1 and sample.label in runs:
+            continue
         found = sample.relation.lines
         slope = "too few resolved bins for a line"
         if found is not None:
@@ -231,9 +250,19 @@ def relation_words(samples: Sequence[PixelSample]) -> list[str]:
     return lines
 
 
+def _is_of_redshift(sample: PixelSample) -> bool:
+    """Whether it stands for a redshift, not for a run."""
+    return sample.label == f"z = {sample.redshift:g}"
+
+
 def _sample_name(sample: PixelSample) -> str:
-    redshift = f"z = {sample.redshift:g}"
-    return redshift if sample.label == redshift else f"{sample.label}, {redshift}"
+    return sample.label if _is_of_redshift(sample) else f"{sample.label}, z = {sample.redshift:g}"
+
+
+def _floor_words(sample: PixelSample) -> str:
+    floor, name = sample.relation.floor, f"{_sample_name(sample)}, {sample.variant}"
+    known = f"floor {floor:.4g} Msun/yr/kpc^2"
+    return f"{name}: {known if np.isfinite(floor) else 'floor unknown, no bin counts as resolved'}"
 
 
 def together(notes: Sequence[str]) -> list[str]:
