@@ -162,7 +162,7 @@ def test_too_few_galaxies_are_not_fitted_and_say_so(made):
     missing = np.isnan(fits["log_eps0"])
     assert missing.any()
     assert all("at least" in reason for reason in fits["reason"][missing])
-    assert all("carry half the weight" in reason for reason in fits["reason"][~missing])  # one target
+    assert all("carries half the weight" in reason for reason in fits["reason"][~missing])  # one target
     assert "not fitted" in (made[1] / "summary.txt").read_text()
 
 
