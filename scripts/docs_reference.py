@@ -89,7 +89,7 @@ def configuration_markdown() -> str:
 def analyses_markdown() -> str:
     """Return every key of the configurations of `simpost fit`."""
     schema = Shen2025Config.model_json_schema()
-    example: dict[str, Any] = {"analysis": "shen2025", "runs": [{"name": "-", "trees": "-"}]}
+    example: dict[str, Any] = {"analysis": "shen2025", "runs": [{"name": "example", "trees": "trees.hdf5"}]}
     example |= {"efficiency": {"redshifts": [6]}, "maps": {"maps": {}}}
     example |= {"kennicutt_schmidt": {"redshifts": [6]}, "in_situ": {"redshifts": [6]}, "uv_luminosity": {}}
     defaults = Shen2025Config.model_validate(example).model_dump(mode="json")

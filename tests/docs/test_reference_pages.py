@@ -6,6 +6,7 @@ import pytest
 from pages import PAGES, ROOT, reference
 
 from simpost.config import Config, preset_names
+from simpost.config.shen2025 import Shen2025Config
 from simpost.products.schema import SCHEMA
 from simpost.snapshots.columns import COLUMNS
 
@@ -38,6 +39,14 @@ def test_every_configuration_key():
         section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
         (row,) = [line for line in section.splitlines() if line.startswith(f"| `{path[-1]}` |")]
         assert row.endswith(f"| {description} |"), path
+
+
+def test_every_key_of_an_analysis():
+    text = MADE["analyses_markdown"]()
+    for path, description in keys_of(Shen2025Config):
+        if path[0] == "maps" and len(path) > 2:
+            continue  # those of a run
+        assert f"| {description} |" in text, path
 
 
 def test_defaults_are_those_of_the_code():
