@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simpost.analysis.double_power_law_fit import DoublePowerLawFit, fit_double_power_law
-from simpost.analysis.efficiency import halo_efficiency
+from simpost.analysis.efficiency import HALF_WIDTH, halo_efficiency
+from simpost.analysis.halo import dynamical_time
 from simpost.analysis.simulation_sets import CENTRAL, TARGET, EfficiencyFit, EfficiencyPoint
 from simpost.config.shen2025 import DoublePowerLawConfig, EfficiencyConfig
 from simpost.core.errors import InputError, SimpostError
+from simpost.pipeline.shen2025.births import born_stars
 from simpost.pipeline.shen2025.histories import Simulation
 from simpost.trees.track import Track
 
@@ -133,6 +135,8 @@ def _of_run(
 def _point(
     simulation: Simulation, group: str, track: Track, redshift: float, options: EfficiencyConfig
 ) -> EfficiencyPoint:
+    t_dyn = float(dynamical_time(redshift, simulation.cosmology))
+    end = float(simulation.cosmology.age(1.0 / (1.0 + redshift))) + HALF_WIDTH[options.window] * t_dyn
     result = halo_efficiency(
         track.name,
         track.time,
@@ -141,6 +145,7 @@ def _point(
         redshift,
         simulation.cosmology,
         is_bridged=track.is_bridged,
+        stars=born_stars(simulation, track, end),
         window=options.window,
         spacing=options.segments,
         dynamical_time_at=options.dynamical_time,

@@ -15,10 +15,12 @@ from simpost.analysis.simulation_sets import RunLabel
 from simpost.config.shen2025 import SimulationConfig
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
+from simpost.snapshots.columns import Columns
 from simpost.snapshots.contamination import CoarseMatter, coarse_matter, contamination
 from simpost.snapshots.open import open_snapshot
 from simpost.snapshots.paths import snapshot_paths
 from simpost.snapshots.protocol import HaloCatalogue, Snapshot
+from simpost.snapshots.regions import whole_box
 from simpost.snapshots.samples import resolve_sample
 from simpost.trees.forest import NOBODY, Forest, main_branch, tracks_of
 from simpost.trees.linking import link_snapshots
@@ -83,6 +85,10 @@ class Simulation:
         return {}
 
     @cached_property
+    def _stars(self) -> dict[int, Columns]:
+        return {}
+
+    @cached_property
     def _tried(self) -> set[int]:
         """Rows whose M_200c was measured, or could not be."""
         return set()
@@ -97,6 +103,14 @@ class Simulation:
         if number not in self._opened:
             self._opened[number] = open_snapshot(self.paths[number])
         return self._opened[number]
+
+    def stars(self, number: int) -> Columns:
+        """All stars of a snapshot, positions from the middle of the box; the last one asked for is kept."""
+        if number not in self._stars:
+            self._stars.clear()
+            snapshot = self.snapshot(number)
+            self._stars[number] = snapshot.stars(whole_box(snapshot.info.box_size))
+        return self._stars[number]
 
     def nearest(self, redshift: float, among: Collection[int] | None = None) -> int:
         """Number of the snapshot `among` some, by default all of the forest, that is nearest in redshift."""
