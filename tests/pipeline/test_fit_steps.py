@@ -98,3 +98,12 @@ def test_settings_that_nothing_would_come_of_are_refused(config, key, value, wor
     raw = {**config.model_dump(mode="json"), key: value}
     with pytest.raises(ValueError, match=words):
         Shen2025Config.model_validate(raw)
+
+
+def test_haloes_that_shrink_are_counted_in_words(config, tmp_path):
+    tree = write_histories(HistorySet(TRUTH, cosmology(), count=30, falling=0.4), tmp_path / "falling")
+    raw = config.model_dump(mode="json")
+    raw["runs"][0]["trees"] = str(tree)
+    raw |= {"in_situ": None, "uv_luminosity": None, "efficiency": {"redshifts": [5, 6]}}
+    result = analyse(Shen2025Config.model_validate(raw))
+    assert any("haloes with segments in which the halo shrinks" in note for note in result.notes)

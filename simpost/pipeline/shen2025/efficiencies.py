@@ -125,6 +125,11 @@ def _of_run(
             points.append(_point(simulation, group, track, redshift, options))
         except SimpostError as error:
             failures[track.name] = str(error)
+    starless = sum(point.result.has_no_stars for point in points)
+    shrinking = sum(point.result.n_censored > 0 for point in points)
+    for count, words in ((starless, "without stars"), (shrinking, "with segments in which the halo shrinks")):
+        if count:
+            notes.append(f"{run.name}, z = {redshift:g}: {count} of {len(points)} haloes {words}")
     found = simulation.redshift(number)
     for reason, count in left_out.items():
         if count:

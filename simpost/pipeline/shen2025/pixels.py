@@ -83,7 +83,7 @@ def map_simulations(
 
         made = run(_map_config(task, settings, output), within)
         results.failures += made.failures
-        results.notes += [*made.warnings, *made.notes]
+        results.notes += [f"{task.simulation.config.name}/{line}" for line in (*made.warnings, *made.notes)]
         if made.products:
             simulation, number = task.simulation, task.number
             mass = simulation.config.particle_mass or _particle_mass(simulation, number)
