@@ -222,8 +222,9 @@ class Shen2025Config(Section):
 
     @model_validator(mode="after")
     def _fixed_breaks_are_of_targets(self) -> Shen2025Config:
-        stray = set(self.double_power_law.fixed_log_break) - set(self.efficiency.redshifts)
-        if stray and "fixed_log_break" in self.double_power_law.model_fields_set:
+        fixed = self.double_power_law.fixed_log_break
+        stray = set(fixed) - set(self.efficiency.redshifts)
+        if stray and fixed != DoublePowerLawConfig().fixed_log_break:
             redshifts = ", ".join(f"{z:g}" for z in sorted(stray))
             raise ValueError(f"fixed_log_break at z = {redshifts}; expected: redshifts of 'efficiency'")
         return self

@@ -239,3 +239,12 @@ def test_presets_and_examples_are_valid():
     }
     for path in examples:
         others.get(path.stem, load_config)(path)
+
+
+def test_the_whole_configuration_of_an_analysis_is_itself_valid(tmp_path):
+    configs = Path(__file__).parents[2] / "configs"
+    for name in ("shen2025", "shen2025_synthetic"):
+        config = load_analysis(configs / f"{name}.yaml")
+        path = tmp_path / "config.yaml"
+        path.write_text(canonical_yaml(config))
+        assert config_hash(load_analysis(path)) == config_hash(config)
