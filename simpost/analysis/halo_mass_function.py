@@ -1,4 +1,4 @@
-"""Comoving abundance of dark-matter haloes over mass, through colossus (optional extra `haloes`).
+"""Comoving abundance of dark-matter haloes over mass, through colossus.
 
 `behroozi13` is Tinker+2008 (200 times the mean density) with the high-redshift correction of
 Behroozi+2013, appendix G, which multiplies the cumulative function; `tinker08` is for M_200c, the mass

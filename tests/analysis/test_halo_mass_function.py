@@ -16,8 +16,6 @@ from simpost.analysis.halo_mass_function import MODEL_NAMES, HaloMassFunction, h
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
 
-pytest.importorskip("colossus", reason="the extra `haloes` is not installed")
-
 PLANCK = shen2025.cosmology()
 
 # log M = 9, 10, 11, 12; Mpc^-3 dex^-1

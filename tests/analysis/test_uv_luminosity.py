@@ -36,7 +36,6 @@ CAPPED = UVModel(log_mass_cap=10.0)
 
 @pytest.fixture(scope="module")
 def mass_functions():
-    pytest.importorskip("colossus", reason="the extra `haloes` is not installed")
     return {z: halo_mass_function(float(z), PLANCK) for z in (6, 12, 14)}
 
 
