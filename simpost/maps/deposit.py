@@ -221,21 +221,10 @@ class Depositor:
         return {name: self._result(k) for k, name in enumerate(self._names)}
 
     def _result(self, k: int) -> MapResult:
-        values, total, closure, reason = *self._pixels(k), float("nan"), ""
-        if self._n_cells == 0:
-            reason = "no cells"
-        elif self._modulus[k] == 0.0:
-            reason = "quantity is zero in every cell"
-        else:
-            closure = float((total - self._inside[k]) / self._modulus[k])
-        return MapResult(
-            values=values,
-            closure=closure,
-            closure_reason=reason,
-            total_selected=float(self._selected[k]),
-            total_outside_fov=float(self._outside[k]),
-            n_cells=self._n_cells,
-        )
+        values, total = self._pixels(k)
+        inside, modulus = float(self._inside[k]), float(self._modulus[k])
+        selected, outside = float(self._selected[k]), float(self._outside[k])
+        return account_of(values, total, inside, modulus, selected, outside, self._n_cells)
 
     def _pixels(self, k: int) -> tuple[FloatArray, float]:
         """Quantity per kpc^2, (ny, nx), and its sum over the pixels."""
@@ -304,6 +293,40 @@ class Depositor:
         each = [column(f"quantity '{name}'", quantities[name], n) for name in self._names]
         columns = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]  # one needs no copy
         return position, length, columns
+
+
+def account_of(
+    values: FloatArray,
+    total: float,
+    inside: float,
+    modulus: float,
+    selected: float,
+    outside: float,
+    n_cells: int,
+) -> MapResult:
+    """A map with its closure.
+
+    Parameters
+    ----------
+    values : (ny, nx)
+        Quantity per kpc^2.
+    total : float
+        Sum over the pixels, of the quantity itself.
+    inside, modulus : float
+        Sum of what the cells put into the field of view, known without pixels, and of its moduli.
+    selected, outside : float
+        What lies in the slab, and what of it beside the field of view.
+    n_cells : int
+        Cells at least partly inside.
+    """
+    closure, reason = float("nan"), ""
+    if n_cells == 0:
+        reason = "no cells"
+    elif modulus == 0.0:
+        reason = "quantity is zero in every cell"
+    else:
+        closure = (total - inside) / modulus
+    return MapResult(values, closure, reason, selected, outside, n_cells)
 
 
 def ratio_map(weighted: MapResult, weight: MapResult) -> FloatArray:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simpost.core.errors import InputError
 from simpost.maps.checks import plain
-from simpost.maps.deposit import MapResult
+from simpost.maps.deposit import MapResult, account_of
 from simpost.maps.view import View
 from simpost.maps.voronoi_kernels import Tree, deposit_cells, sort_into_tree
 
@@ -191,23 +191,18 @@ def voronoi_maps(
     )
     selected, inside = (quantities.T @ share for share in (account.in_slab, account.in_view))
     modulus = np.abs(quantities).T @ account.in_view
-    maps = {}
-    for k, name in enumerate(names):
-        closure, reason = float("nan"), ""
-        if account.n_cells == 0:
-            reason = "no cells"
-        elif modulus[k] == 0.0:
-            reason = "quantity is zero in every cell"
-        else:
-            closure = float((image[k].sum() - inside[k]) / modulus[k])
-        maps[name] = MapResult(
-            values=image[k] / view.pixel**2,
-            closure=closure,
-            closure_reason=reason,
-            total_selected=float(selected[k]),
-            total_outside_fov=float(selected[k] - inside[k]),
-            n_cells=account.n_cells,
+    maps = {
+        name: account_of(
+            image[k] / view.pixel**2,
+            float(image[k].sum()),
+            float(inside[k]),
+            float(modulus[k]),
+            float(selected[k]),
+            float(selected[k] - inside[k]),
+            account.n_cells,
         )
+        for k, name in enumerate(names)
+    }
     return maps, account
 
 
