@@ -265,17 +265,6 @@ def distributions(pixels: Pixels, bin_width: float = 0.1) -> tuple[FloatArray, F
     return edges, by_rate, by_gas
 
 
-def rate_weighted_depletion_time(pixels: Pixels) -> float:
-    """Mean depletion time of pixels weighted by their rate [Gyr]: the total one, as long as gas forms stars.
-
-    Gas of pixels without star formation counts for nothing here.
-    """
-    forming = pixels.rate > 0.0
-    times = pixels.gas[forming] * _PC2_PER_KPC2 / pixels.rate[forming] / _YR_PER_GYR
-    weights = _star_formation(pixels)[forming]
-    return float(times @ weights / weights.sum()) if weights.sum() > 0.0 else float("nan")
-
-
 def _gas_mass(pixels: Pixels) -> FloatArray:
     """Of each pixel [Msun]."""
     return np.asarray(pixels.gas * _PC2_PER_KPC2 * pixels.area)

@@ -63,19 +63,3 @@ def growth_rate(time: Array, mass: Array) -> Array:
     if len(time) < 2:
         return np.full(len(time), np.nan)
     return np.asarray(np.gradient(mass, time, edge_order=2 if len(time) > 2 else 1)) * 1e-6
-
-
-def assembly_time(track: Track, share: float = 0.5) -> float:
-    """Age of the universe [Myr] when the halo first had `share` of its last mass (0.5: half-mass time).
-
-    ln M is linear in time between snapshots; NaN where the track begins above that mass.
-    """
-    if not 0.0 < share <= 1.0:
-        raise InputError("share of the last halo mass", f"{share}", "a number above 0, up to 1")
-    excess = np.log(track.m_halo / (share * track.m_halo[-1]))
-    if excess[0] > 0.0:
-        return float("nan")
-    after = int(np.flatnonzero(excess >= -1e-12)[0])
-    if after == 0:
-        return float(track.time[0])
-    return float(np.interp(0.0, excess[after - 1 : after + 1], track.time[after - 1 : after + 1]))

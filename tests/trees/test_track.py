@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpost.core.errors import InputError
-from simpost.trees.history import COLUMN_UNITS, assembly_time, growth_rate, growth_table
+from simpost.trees.history import COLUMN_UNITS, growth_rate, growth_table
 from simpost.trees.track import Steps, make_tracks
 from tests.trees.forests import PLANCK
 
@@ -185,12 +185,3 @@ def test_growth_table():
     assert growth_table(falling)["peak_m_halo"].tolist() == pytest.approx([2e9, 2e9, 3e9], rel=1e-12)
     with pytest.raises(InputError, match="no track"):
         growth_table([])
-
-
-def test_assembly_time():
-    track = make_tracks("h", steps(range(8)), PLANCK)[0]  # M = exp(t / 200 Myr)
-    assert assembly_time(track) == pytest.approx(track.time[-1] - 200.0 * np.log(2.0), rel=1e-10)
-    assert assembly_time(track, 1.0) == pytest.approx(track.time[-1], rel=1e-12)
-    assert np.isnan(assembly_time(track, 0.01))  # the track begins above it
-    with pytest.raises(InputError, match="share of the last halo mass"):
-        assembly_time(track, 0.0)

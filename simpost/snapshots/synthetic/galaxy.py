@@ -220,11 +220,6 @@ class AnalyticGalaxy:
 
     # Motion
 
-    def circular_velocity(self, radius: ArrayLike) -> Array:
-        """Rotation speed [km/s]: solid body inside `solid_body_radius`, flat outside."""
-        radius = np.asarray(radius, dtype=float)
-        return self.rotation_velocity * np.minimum(radius / self.solid_body_radius, 1.0)
-
     def velocity(self, positions: Array) -> Array:
         """Velocity (n, 3) [km/s] in the box frame: bulk motion plus rotation about the disc axis."""
         disc = self.to_disc(positions)
