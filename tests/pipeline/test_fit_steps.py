@@ -5,8 +5,11 @@ import pytest
 
 from simpost.analysis.shen2025 import cosmology, efficiency_evolution
 from simpost.config.analyses import load_analysis
-from simpost.config.shen2025 import Shen2025Config, UVLuminosityConfig
+from simpost.config.models import ReaderConfig
+from simpost.config.shen2025 import Shen2025Config, SimulationConfig, UVLuminosityConfig
+from simpost.core.errors import SimpostError
 from simpost.pipeline.shen2025 import analyse
+from simpost.pipeline.shen2025.histories import open_simulation
 from simpost.pipeline.shen2025.luminosity import luminosity_functions
 from simpost.snapshots.synthetic.history import HistorySet, TrueEfficiency, write_histories
 
@@ -107,3 +110,13 @@ def test_haloes_that_shrink_are_counted_in_words(config, tmp_path):
     raw |= {"in_situ": None, "uv_luminosity": None, "efficiency": {"redshifts": [5, 6]}}
     result = analyse(Shen2025Config.model_validate(raw))
     assert any("haloes with segments in which the halo shrinks" in note for note in result.notes)
+
+
+def test_what_snapshots_do_not_tell_is_told_to_every_reader():
+    run = SimulationConfig(name="zoom", snapshots=["sample:arepo-zoom-history/snap_00[45].hdf5"])
+    bands = {"low": ["6 eV"], "high": ["13.6 eV"], "mean_energy": ["9 eV"], "light_speed_fraction": 0.01}
+    with pytest.raises(SimpostError, match="drop 'reader: photon_groups'"):  # the sample has no radiation
+        open_simulation(run, ReaderConfig.model_validate({"photon_groups": bands}))
+    simulation = open_simulation(run, ReaderConfig(effective_equation_of_state=False))
+    assert not simulation.snapshot(5).info.effective_equation_of_state
+    assert open_simulation(run).snapshot(5).info.effective_equation_of_state

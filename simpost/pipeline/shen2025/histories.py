@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simpost.analysis.simulation_sets import RunLabel
+from simpost.config.models import ReaderConfig
 from simpost.config.shen2025 import SimulationConfig
 from simpost.core.cosmology import Cosmology
 from simpost.core.errors import InputError
@@ -46,12 +47,15 @@ class Simulation:
         Snapshot files by their number in the forest; empty for a tree without snapshots.
     notes : list of str
         Facts a reader must know, one line each.
+    reader : ReaderConfig, optional
+        What the snapshots do not tell about themselves.
     """
 
     config: SimulationConfig
     forest: Forest
     paths: dict[int, str]
     notes: list[str] = field(default_factory=list)
+    reader: ReaderConfig | None = None
 
     @cached_property
     def cosmology(self) -> Cosmology:
@@ -101,7 +105,7 @@ class Simulation:
     def snapshot(self, number: int) -> Snapshot:
         """Snapshot of the forest's number `number`."""
         if number not in self._opened:
-            self._opened[number] = open_snapshot(self.paths[number])
+            self._opened[number] = open_snapshot(self.paths[number], self.reader)
         return self._opened[number]
 
     def stars(self, number: int) -> Columns:
@@ -267,8 +271,10 @@ class Simulation:
                 )
 
 
-def open_simulation(config: SimulationConfig) -> Simulation:
+def open_simulation(config: SimulationConfig, reader: ReaderConfig | None = None) -> Simulation:
     """Read the trees of a run, or link its subhaloes, and find its snapshots.
+
+    `reader` says what the snapshots do not tell about themselves.
 
     Raises
     ------
@@ -287,7 +293,8 @@ def open_simulation(config: SimulationConfig) -> Simulation:
         forest = link_snapshots([resolve_sample(path) for path in paths], central="stellar")
     else:
         forest = open_forest(resolve_sample(config.trees), _stated(config))
-    simulation = Simulation(config, forest, _numbered(config, forest, paths), list(forest.notes))
+    numbered = _numbered(config, forest, paths, reader)
+    simulation = Simulation(config, forest, numbered, list(forest.notes), reader)
     if not simulation.paths:
         simulation.notes.append("no snapshots: contamination not checked, nothing mapped")
     return simulation
@@ -298,11 +305,13 @@ def _stated(config: SimulationConfig) -> Cosmology | None:
     return None if stated is None else Cosmology(**stated.model_dump())
 
 
-def _numbered(config: SimulationConfig, forest: Forest, paths: list[str]) -> dict[int, str]:
+def _numbered(
+    config: SimulationConfig, forest: Forest, paths: list[str], reader: ReaderConfig | None
+) -> dict[int, str]:
     """Snapshots by their number in the forest, matched by epoch."""
     numbered: dict[int, str] = {}
     for path in paths:
-        scale = open_snapshot(path).info.scale_factor
+        scale = open_snapshot(path, reader).info.scale_factor
         number = _number_at(forest.outputs, scale)
         if number is None:
             raise InputError(

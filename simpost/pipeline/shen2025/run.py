@@ -80,7 +80,7 @@ def _open(config: Shen2025Config, found: Found, result: AnalysisResult, report: 
     for index, run in enumerate(config.runs):
         report(f"{run.name}: haloes", 0.2 * index / len(config.runs))
         try:
-            simulation = open_simulation(run)
+            simulation = open_simulation(run, config.maps.reader if config.maps is not None else None)
             targets = len(simulation.target_roots)
         except SimpostError as error:
             result.failures.append(f"{run.name}: {error}")
